@@ -1,0 +1,32 @@
+import type { CommandKind, ConnectionRef, MessageId, PartitionId } from '../words.ts'
+
+/**
+ * What a partition queue's message says: ids only, the row has the rest. FIFO message group: the connection id for sends,
+ * `command:<connectionId>` for commands, so that a command overtakes waiting sends.
+ */
+export type Doorbell =
+  | ({ readonly kind: 'send'; readonly messageId: MessageId; readonly generation: number } & ConnectionRef)
+  | ({ readonly kind: 'command'; readonly command: CommandKind; readonly commandId: string } & ConnectionRef)
+
+export interface DoorbellRinger {
+  ring(partition: PartitionId, doorbell: Doorbell): Promise<void>
+}
+
+/** One received doorbell. A malformed body is `undefined` in `doorbell`, with what was wrong in `problem`. */
+export interface ReceivedDoorbell {
+  readonly receipt: string
+  readonly doorbell?: Doorbell
+  readonly problem?: string
+  readonly body: string
+}
+
+/** The consuming side, one per owned partition. */
+export interface DoorbellQueue {
+  /** Long poll; resolves with what came, possibly nothing. */
+  receive(partition: PartitionId, waitSeconds: number): Promise<readonly ReceivedDoorbell[]>
+  done(partition: PartitionId, receipts: readonly string[]): Promise<void>
+  /** Makes messages visible again at once. */
+  handBack(partition: PartitionId, receipts: readonly string[]): Promise<void>
+  /** Malformed: to the dead-letter queue with the reason. */
+  reject(partition: PartitionId, message: ReceivedDoorbell): Promise<void>
+}

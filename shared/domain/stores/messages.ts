@@ -1,0 +1,126 @@
+import type {
+  ConnectionRef,
+  Epoch,
+  IsoTime,
+  MessageId,
+  PartitionId,
+  PhoneNumber,
+  SendContent,
+  SendError,
+  SendStatus,
+} from '../words.ts'
+import type { FencedWrite, Page } from './connections.ts'
+
+/**
+ * One message as stored. Table `messages`: partition key `connectionKey` (`<businessProfileId>#<connectionId>`), sort key
+ * `key`: `out#<whatsappId>` or `in#<hash of chat, sender and WhatsApp id>`, so that an ack or a receipt, which carry only
+ * WhatsApp's id, find their row without an index, and so does the API, since the one id follows from the other.
+ */
+export type MessageRow = OutboundRow | InboundRow
+
+interface MessageRowBase extends ConnectionRef {
+  readonly key: string
+  readonly messageId: MessageId
+  readonly whatsappId: string
+  /** JID of the chat: the recipient's, or the group's. */
+  readonly chat: string
+  /** Rises by one at every write. */
+  readonly version: number
+  readonly epoch: Epoch
+  readonly createdAt: IsoTime
+  readonly updatedAt: IsoTime
+  /** Seconds since 1970; DynamoDB's TTL. */
+  readonly expireAt: number
+}
+
+export interface OutboundRow extends MessageRowBase {
+  readonly direction: 'outbound'
+  readonly to: PhoneNumber | string
+  readonly content: SendContent
+  readonly status: SendStatus
+  /** Order of acceptance within the connection, from 1. */
+  readonly seq: number
+  readonly partition: PartitionId
+  /** Present while the send waits (status `queued`): key of the sparse index that a new owner reads its lists from. */
+  readonly waitingPartition?: PartitionId
+  /** When the doorbell was rung; absent means the sweep rings. */
+  readonly enqueuedAt?: IsoTime
+  /** How often the doorbell was rung: part of the queue's deduplication id. */
+  readonly generation: number
+  readonly deadlineAt: IsoTime
+  readonly idempotencyKey?: string
+  /** SHA-256 of the canonical body: same key with another body is a conflict. */
+  readonly bodyHash: string
+  readonly error?: SendError
+  /** A sentence while it waits, e.g. "The connection is being restored." */
+  readonly note?: string
+  readonly sentAt?: IsoTime
+  readonly deliveredAt?: IsoTime
+  readonly readAt?: IsoTime
+  readonly playedAt?: IsoTime
+  readonly failedAt?: IsoTime
+}
+
+export interface InboundRow extends MessageRowBase {
+  readonly direction: 'inbound'
+  readonly from: { readonly phoneNumber?: PhoneNumber; readonly lid?: string; readonly name?: string }
+  /** Kinds that Holdfast does not know yet are kept as `unsupported` with the protobuf field's name. */
+  readonly content:
+    | { readonly type: 'text'; readonly text: { readonly body: string } }
+    | { readonly type: 'unsupported'; readonly kind: string }
+  /** WhatsApp's own timestamp of the message. */
+  readonly sentAt: IsoTime
+  readonly receivedAt: IsoTime
+}
+
+/** A step of an outbound message. Applied only forward: see `message-status.ts`. */
+export type SendStep =
+  | { readonly status: 'sent' | 'delivered' | 'read' | 'played'; readonly at: IsoTime }
+  | { readonly status: 'failed'; readonly at: IsoTime; readonly error: SendError }
+
+/** `stale`: the row is already at that step or past it; nothing to do. */
+export type StepOutcome = FencedWrite | { readonly kind: 'stale' }
+
+/** What a worker needs of messages. */
+export interface WorkerMessages {
+  /** Consistent read. */
+  getOutbound(ref: ConnectionRef, messageId: MessageId): Promise<OutboundRow | undefined>
+  /** All waiting sends of a partition, per connection in order of acceptance (from the sparse index). */
+  listWaiting(partition: PartitionId): Promise<readonly OutboundRow[]>
+  /** Conditional on existence, epoch and the order of statuses; leaves the waiting index when it ends waiting. */
+  step(ref: ConnectionRef, whatsappId: string, epoch: Epoch, step: SendStep): Promise<StepOutcome>
+  /** Sets or clears the sentence of a waiting send. */
+  note(ref: ConnectionRef, whatsappId: string, epoch: Epoch, note: string | null, now: IsoTime): Promise<FencedWrite>
+  /** Puts an inbound row unless it is there: `exists` is success. */
+  putInbound(row: InboundRow): Promise<{ readonly kind: 'created' } | { readonly kind: 'exists' }>
+  /** For retry receipts: what was sent under that id. */
+  getByWhatsappId(ref: ConnectionRef, whatsappId: string): Promise<OutboundRow | undefined>
+}
+
+export type AcceptOutcome =
+  | { readonly kind: 'created'; readonly row: OutboundRow }
+  /** Same idempotency key, same body: the row as it is now. */
+  | { readonly kind: 'replayed'; readonly row: OutboundRow }
+  /** Same idempotency key, another body. */
+  | { readonly kind: 'conflict' }
+  /** The connection has its limit of waiting sends. */
+  | { readonly kind: 'too_many_waiting'; readonly limit: number }
+
+/** What accepting a send, reading it and the sweep need. */
+export interface ApiMessages {
+  /** Takes the next `seq` of the connection and writes the row; `row.seq` is given by the adapter. */
+  accept(row: Omit<OutboundRow, 'seq'>): Promise<AcceptOutcome>
+  /** The doorbell was rung: sets `enqueuedAt` and the generation, if the row still waits. */
+  markEnqueued(ref: ConnectionRef, whatsappId: string, generation: number, at: IsoTime): Promise<void>
+  get(ref: ConnectionRef, messageId: MessageId): Promise<MessageRow | undefined>
+  /** Newest first. */
+  list(ref: ConnectionRef, limit: number, next?: string): Promise<Page<MessageRow>>
+  /** Waiting sends of a partition (sweep). */
+  listWaiting(partition: PartitionId): Promise<readonly OutboundRow[]>
+  /** Ends a waiting send whose deadline passed; conditional on it still waiting. */
+  expire(
+    row: OutboundRow,
+    error: SendError,
+    at: IsoTime,
+  ): Promise<{ readonly kind: 'written' } | { readonly kind: 'stale' }>
+}
