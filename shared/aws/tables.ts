@@ -1,0 +1,63 @@
+/**
+ * The DynamoDB tables, said once: the CDK app creates them from here, the tests create them from here, and the adapters
+ * beside this file read and write them. Billing, encryption and backup belong to the CDK app.
+ */
+
+export type KeyType = 'S' | 'N'
+
+export interface KeyAttribute {
+  readonly name: string
+  readonly type: KeyType
+}
+
+/** A global secondary index that projects every attribute. An item without both keys is not in it (sparse). */
+export interface IndexDefinition {
+  readonly name: string
+  readonly partitionKey: KeyAttribute
+  readonly sortKey: KeyAttribute
+}
+
+export interface TableDefinition {
+  readonly partitionKey: KeyAttribute
+  readonly sortKey: KeyAttribute
+  readonly indexes: readonly IndexDefinition[]
+  /** Attribute that holds the end of an item's life in seconds since 1970. */
+  readonly ttl?: string
+  /** `NEW_AND_OLD_IMAGES`: changes of this table are published. */
+  readonly stream?: 'NEW_AND_OLD_IMAGES'
+}
+
+export const tableNames = ['connections', 'messages', 'fleet', 'auth', 'live', 'accounts'] as const
+export type TableName = (typeof tableNames)[number]
+
+const text = (name: string): KeyAttribute => ({ name, type: 'S' })
+const number = (name: string): KeyAttribute => ({ name, type: 'N' })
+
+export const tables: Readonly<Record<TableName, TableDefinition>> = {
+  connections: {
+    partitionKey: text('businessProfileId'),
+    sortKey: text('connectionId'),
+    indexes: [{ name: 'byPartition', partitionKey: number('partition'), sortKey: text('connectionId') }],
+    stream: 'NEW_AND_OLD_IMAGES',
+  },
+  messages: {
+    partitionKey: text('connectionKey'),
+    sortKey: text('key'),
+    indexes: [
+      { name: 'waiting', partitionKey: number('waitingPartition'), sortKey: text('waitingOrder') },
+      { name: 'history', partitionKey: text('connectionKey'), sortKey: text('createdOrder') },
+    ],
+    ttl: 'expireAt',
+    stream: 'NEW_AND_OLD_IMAGES',
+  },
+  fleet: { partitionKey: text('kind'), sortKey: text('id'), indexes: [] },
+  auth: { partitionKey: text('connectionKey'), sortKey: text('item'), indexes: [] },
+  live: {
+    partitionKey: text('pk'),
+    sortKey: text('sk'),
+    indexes: [],
+    ttl: 'expireAt',
+    stream: 'NEW_AND_OLD_IMAGES',
+  },
+  accounts: { partitionKey: text('pk'), sortKey: text('sk'), indexes: [] },
+}
