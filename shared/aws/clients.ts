@@ -1,0 +1,70 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { S3Client } from '@aws-sdk/client-s3'
+import { SQSClient } from '@aws-sdk/client-sqs'
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+
+export interface ClientOptions {
+  /** Both are the SDK's own default chain where absent. */
+  readonly region?: string
+  readonly endpoint?: string
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  /** Of one attempt, in milliseconds, from the connected socket to the end of the answer. */
+  readonly requestTimeoutMs?: number
+  readonly connectionTimeoutMs?: number
+  /** Including the first. Only what may pass is tried again: throttling, 5xx, a broken connection. */
+  readonly attempts?: number
+  /** Sockets kept open to the service. */
+  readonly sockets?: number
+}
+
+function settings(options: ClientOptions, defaults: Required<Pick<ClientOptions, 'requestTimeoutMs' | 'attempts'>>) {
+  const maxSockets = options.sockets ?? 50
+  return {
+    ...(options.region === undefined ? {} : { region: options.region }),
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    maxAttempts: options.attempts ?? defaults.attempts,
+    retryMode: 'standard',
+    requestHandler: {
+      connectionTimeout: options.connectionTimeoutMs ?? 2_000,
+      requestTimeout: options.requestTimeoutMs ?? defaults.requestTimeoutMs,
+      // Without this the timeout above only writes a warning.
+      throwOnRequestTimeout: true,
+      httpAgent: { keepAlive: true, maxSockets },
+      httpsAgent: { keepAlive: true, maxSockets },
+    },
+  }
+}
+
+/** DynamoDB with plain JavaScript values. Attributes that are `undefined` are left out of an item. */
+export function documentClient(options: ClientOptions = {}): DynamoDBDocumentClient {
+  return DynamoDBDocumentClient.from(new DynamoDBClient(settings(options, { requestTimeoutMs: 3_000, attempts: 4 })), {
+    marshallOptions: { removeUndefinedValues: true },
+  })
+}
+
+/** SQS for sending and for deleting. */
+export function queueClient(options: ClientOptions = {}): SQSClient {
+  return new SQSClient(settings(options, { requestTimeoutMs: 5_000, attempts: 4 }))
+}
+
+/**
+ * SQS for long polls: a client of its own, since a poll holds a socket for as long as it waits, with as many sockets as
+ * there are queues to poll, and a timeout beyond the longest wait (20 s).
+ */
+export function pollingQueueClient(options: ClientOptions & { readonly sockets: number }): SQSClient {
+  return new SQSClient(settings(options, { requestTimeoutMs: 25_000, attempts: 2 }))
+}
+
+/**
+ * S3. Checksums are the auth store's own (SHA-256, sent with the object and compared after reading), so the SDK's are
+ * computed only where an operation demands them.
+ */
+export function objectClient(options: ClientOptions = {}): S3Client {
+  return new S3Client({
+    ...settings(options, { requestTimeoutMs: 15_000, attempts: 4 }),
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    ...(options.endpoint === undefined ? {} : { forcePathStyle: true }),
+  })
+}

@@ -1,0 +1,53 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { BusinessProfileId, ConnectionId, ConnectionRef, MessageId, PartitionId } from '../domain/words.ts'
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+/** Hex SHA-256 of a text in UTF-8: what is stored of a secret that only its holder knows. */
+export const sha256Hex = (text: string): string => sha256(text).toString('hex')
+
+/** Joins parts so that no two lists of parts give the same text, whatever the parts contain. */
+const unambiguous = (parts: readonly string[]): string => JSON.stringify(parts)
+
+/** The last `length` digits in base 36 of a big number: the bias over 256 bits is far below one in 2^100. */
+const digits = (bytes: Buffer, length: number): string =>
+  BigInt(`0x${bytes.toString('hex')}`)
+    .toString(36)
+    .padStart(length, '0')
+    .slice(-length)
+
+const random = (length: number): string => digits(randomBytes(32), length)
+
+export const newBusinessProfileId = (): BusinessProfileId => `bp_${random(20)}`
+export const newConnectionId = (): ConnectionId => `con_${random(20)}`
+export const newApiKeyId = (): string => random(16)
+/** For a send without an idempotency key. */
+export const newMessageId = (): MessageId => `msg_${random(26)}`
+
+/** `<businessProfileId>#<connectionId>`: partition key of everything that belongs to one connection. */
+export const connectionKey = (ref: ConnectionRef): string => `${ref.businessProfileId}#${ref.connectionId}`
+
+/** The same idempotency key on the same connection names the same message, so that a replay finds its row without an index. */
+export const messageIdOf = (ref: ConnectionRef, idempotencyKey: string): MessageId =>
+  `msg_${digits(sha256(unambiguous([connectionKey(ref), idempotencyKey])), 26)}`
+
+/** The id that WhatsApp sees. It follows from ours, so that every retry by any worker carries the same one. */
+export const whatsappIdOf = (messageId: MessageId): string =>
+  `3EB0${sha256(messageId).toString('hex').slice(0, 18).toUpperCase()}`
+
+/** @param sender JID of who wrote it: in a group another than the chat; WhatsApp's id is unique only together with both. */
+export const inboundMessageIdOf = (chat: string, sender: string, whatsappId: string): MessageId =>
+  `wam_${digits(sha256(unambiguous([chat, sender, whatsappId])), 26)}`
+
+export const isInboundMessageId = (messageId: MessageId): boolean => messageId.startsWith('wam_')
+
+/** Sort key of an outbound message, from what an ack or a receipt carries. */
+export const outboundKey = (whatsappId: string): string => `out#${whatsappId}`
+
+/** Sort key of any message, from its id alone. */
+export const messageKey = (messageId: MessageId): string =>
+  isInboundMessageId(messageId) ? `in#${messageId.slice('wam_'.length)}` : outboundKey(whatsappIdOf(messageId))
+
+/** Where a new connection goes. Stored on its row and never computed again, since the count may change. */
+export const partitionOf = (connectionId: ConnectionId, partitionCount: number): PartitionId =>
+  sha256(connectionId).readUInt32BE(0) % partitionCount
