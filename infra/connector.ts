@@ -1,0 +1,177 @@
+import { Duration, IgnoreMode, RemovalPolicy } from 'aws-cdk-lib'
+import {
+  FlowLogDestination,
+  GatewayVpcEndpointAwsService,
+  type IVpc,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
+import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
+import {
+  Cluster,
+  ContainerImage,
+  ContainerInsights,
+  CpuArchitecture,
+  FargateService,
+  FargateTaskDefinition,
+  LogDrivers,
+  OperatingSystemFamily,
+} from 'aws-cdk-lib/aws-ecs'
+import { Rule } from 'aws-cdk-lib/aws-events'
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import { Validations } from 'aws-cdk-lib/core'
+import { Construct } from 'constructs'
+import { Handler, root } from './function.ts'
+import type { Queues } from './queues.ts'
+import { logRetention, type Settings } from './settings.ts'
+import type { Storage } from './storage.ts'
+
+export interface ConnectorProps {
+  readonly settings: Settings
+  readonly storage: Storage
+  readonly queues: Queues
+  /** Default: a VPC of its own with public subnets only, no NAT; S3 and DynamoDB by gateway endpoints. */
+  readonly vpc?: IVpc
+}
+
+/** The long-lived service that holds the WhatsApp sockets. */
+export class Connector extends Construct {
+  readonly service: FargateService
+
+  constructor(scope: Construct, id: string, { settings, storage, queues, vpc: givenVpc }: ConnectorProps) {
+    super(scope, id)
+    const { tables } = storage
+    const vpc = givenVpc ?? ownVpc(this, settings)
+    const cluster = new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.ENABLED })
+
+    const task = new FargateTaskDefinition(this, 'Task', {
+      cpu: settings.workerCpu,
+      memoryLimitMiB: settings.workerMemoryMiB,
+      runtimePlatform: { cpuArchitecture: CpuArchitecture.ARM64, operatingSystemFamily: OperatingSystemFamily.LINUX },
+    })
+    const image = new DockerImageAsset(this, 'Image', {
+      directory: root,
+      file: 'connector/Dockerfile',
+      platform: Platform.LINUX_ARM64,
+      ignoreMode: IgnoreMode.DOCKER,
+      exclude: ['*', '!package.json', '!package-lock.json', '!connector', '!shared', '**/node_modules'],
+    })
+    task.addContainer('connector', {
+      image: ContainerImage.fromDockerImageAsset(image),
+      command: ['node', 'connector/main.ts'],
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        MESSAGES_TABLE: tables.messages.tableName,
+        FLEET_TABLE: tables.fleet.tableName,
+        AUTH_TABLE: tables.auth.tableName,
+        AUTH_BUCKET: storage.authBucket.bucketName,
+        PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix,
+        PARTITION_COUNT: String(settings.partitions),
+        DOORBELL_DLQ_URL: queues.doorbellDeadLetters.queueUrl,
+        MAX_CONNECTIONS: String(settings.maxConnectionsPerWorker),
+        MESSAGE_RETENTION_DAYS: String(settings.messageRetentionDays),
+      },
+      logging: LogDrivers.awsLogs({
+        streamPrefix: 'connector',
+        logGroup: new LogGroup(this, 'Logs', {
+          retention: logRetention(settings),
+          removalPolicy: RemovalPolicy.DESTROY,
+        }),
+      }),
+      healthCheck: {
+        command: ['CMD', 'node', 'connector/health-check.ts'],
+        interval: Duration.seconds(15),
+        timeout: Duration.seconds(5),
+        retries: 3,
+        startPeriod: Duration.seconds(60),
+      },
+      stopTimeout: Duration.seconds(120),
+      readonlyRootFilesystem: true,
+    })
+    Validations.of(task).acknowledge(
+      { id: 'AwsSolutions-ECS2', reason: 'The environment holds names of tables and queues, no secrets.' },
+      {
+        id: 'AwsSolutions-IAM5',
+        reason: 'ecr:GetAuthorizationToken has no resource; auth snapshots are objects under fresh keys of one bucket.',
+      },
+    )
+
+    const allow = (actions: string[], resources: string[]) =>
+      task.taskRole.addToPrincipalPolicy(new PolicyStatement({ actions, resources }))
+    const dynamodb = (...actions: string[]) => actions.map((action) => `dynamodb:${action}`)
+    allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem'), [tables.connections.tableArn])
+    allow(dynamodb('Query'), [`${tables.connections.tableArn}/index/byPartition`])
+    allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), [tables.messages.tableArn])
+    allow(dynamodb('Query'), [`${tables.messages.tableArn}/index/waiting`])
+    allow(dynamodb('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'), [
+      tables.fleet.tableArn,
+    ])
+    allow(dynamodb('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem', 'BatchWriteItem'), [
+      tables.auth.tableArn,
+    ])
+    allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [storage.authBucket.arnForObjects('*')])
+    storage.authKey.grantEncryptDecrypt(task.taskRole)
+    allow(
+      ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+      queues.partitions.map((queue) => queue.queueArn),
+    )
+    allow(['sqs:SendMessage'], [queues.doorbellDeadLetters.queueArn])
+
+    const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+      vpc,
+      description: 'Holdfast connector: calls out, is never called',
+      allowAllOutbound: true,
+    })
+    this.service = new FargateService(this, 'Service', {
+      cluster,
+      taskDefinition: task,
+      desiredCount: settings.workers,
+      assignPublicIp: givenVpc === undefined,
+      vpcSubnets: { subnetType: givenVpc === undefined ? SubnetType.PUBLIC : SubnetType.PRIVATE_WITH_EGRESS },
+      securityGroups: [securityGroup],
+      minHealthyPercent: 100,
+      maxHealthyPercent: 200,
+      circuitBreaker: { rollback: true },
+      enableExecuteCommand: false,
+    })
+
+    // A death that the platform knows of is not waited out.
+    const taskStopped = new Handler(this, 'TaskStopped', {
+      handler: 'events/task-stopped',
+      settings,
+      environment: { FLEET_TABLE: tables.fleet.tableName },
+    })
+    taskStopped.allowTable(tables.fleet, 'Query', 'UpdateItem')
+    new Rule(this, 'TaskStoppedRule', {
+      description: 'A connector task stopped: its partitions are free at once',
+      eventPattern: {
+        source: ['aws.ecs'],
+        detailType: ['ECS Task State Change'],
+        detail: { clusterArn: [cluster.clusterArn], lastStatus: ['STOPPED'] },
+      },
+      targets: [new LambdaFunction(taskStopped)],
+    })
+  }
+}
+
+function ownVpc(scope: Construct, settings: Settings): IVpc {
+  const vpc = new Vpc(scope, 'Vpc', {
+    maxAzs: 2,
+    natGateways: 0,
+    restrictDefaultSecurityGroup: false,
+    subnetConfiguration: [{ name: 'public', subnetType: SubnetType.PUBLIC }],
+    gatewayEndpoints: {
+      S3: { service: GatewayVpcEndpointAwsService.S3 },
+      DynamoDB: { service: GatewayVpcEndpointAwsService.DYNAMODB },
+    },
+  })
+  vpc.addFlowLog('FlowLog', {
+    destination: FlowLogDestination.toCloudWatchLogs(
+      new LogGroup(scope, 'FlowLogs', { retention: logRetention(settings), removalPolicy: RemovalPolicy.DESTROY }),
+    ),
+  })
+  return vpc
+}

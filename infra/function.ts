@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import type { Construct } from 'constructs'
+import { logRetention, type Settings } from './settings.ts'
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+export interface HandlerProps {
+  /** Path below `functions/`, e.g. `http/connections`. Its export is `handler`. */
+  readonly handler: string
+  readonly settings: Settings
+  readonly environment: Readonly<Record<string, string>>
+  readonly timeout?: Duration
+  readonly memoryMiB?: number
+}
+
+/** A Lambda function with a role that may do nothing but write to its own log group; every grant stands beside its use. */
+export class Handler extends NodejsFunction {
+  constructor(scope: Construct, id: string, props: HandlerProps) {
+    const entry = join(root, 'functions', `${props.handler}.ts`)
+    if (!existsSync(entry)) throw new Error(`no such handler: functions/${props.handler}.ts`)
+    const logGroup = new LogGroup(scope, `${id}Logs`, {
+      retention: logRetention(props.settings),
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    role.addToPolicy(
+      new PolicyStatement({
+        actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+        resources: [logGroup.logGroupArn],
+      }),
+    )
+    super(scope, id, {
+      entry,
+      handler: 'handler',
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: props.memoryMiB ?? 512,
+      timeout: props.timeout ?? Duration.seconds(15),
+      environment: { ...props.environment },
+      role,
+      logGroup,
+      loggingFormat: LoggingFormat.JSON,
+      depsLockFilePath: join(root, 'package-lock.json'),
+      projectRoot: root,
+      bundling: {
+        format: OutputFormat.ESM,
+        target: 'node24',
+        mainFields: ['module', 'main'],
+        // The SDK that was tested is the SDK that runs.
+        externalModules: [],
+        minify: true,
+        sourceMap: true,
+        sourcesContent: false,
+        // CommonJS packages inside an ES module bundle still call `require` for Node's own modules.
+        banner:
+          "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+      },
+    })
+  }
+
+  /** Narrow on purpose: the actions named, on the table itself. */
+  allowTable(table: TableV2, ...actions: string[]): void {
+    this.addToRolePolicy(
+      new PolicyStatement({ actions: actions.map((a) => `dynamodb:${a}`), resources: [table.tableArn] }),
+    )
+  }
+
+  allowIndex(table: TableV2, index: string): void {
+    this.addToRolePolicy(
+      new PolicyStatement({ actions: ['dynamodb:Query'], resources: [`${table.tableArn}/index/${index}`] }),
+    )
+  }
+
+  allowSend(...queueArns: string[]): void {
+    this.addToRolePolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: queueArns }))
+  }
+}

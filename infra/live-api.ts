@@ -1,0 +1,175 @@
+import { Aws, Duration, Stack } from 'aws-cdk-lib'
+import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2'
+import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda'
+import { DynamoEventSource, SqsDlq, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
+import { Validations } from 'aws-cdk-lib/core'
+import { Construct } from 'constructs'
+import { Handler } from './function.ts'
+import { failureQueue } from './queues.ts'
+import type { Settings } from './settings.ts'
+import type { Storage } from './storage.ts'
+
+export interface LiveApiProps {
+  readonly settings: Settings
+  readonly storage: Storage
+}
+
+const stageName = 'live'
+
+/** Browsers' way to see changes: a WebSocket API, fed by the streams of the tables. */
+export class LiveApi extends Construct {
+  /** `wss://…/live` */
+  readonly url: string
+  readonly publishDeadLetters: Queue
+
+  constructor(scope: Construct, id: string, { settings, storage }: LiveApiProps) {
+    super(scope, id)
+    const { tables } = storage
+
+    const connect = new Handler(this, 'Connect', {
+      handler: 'live/connect',
+      settings,
+      environment: { LIVE_TABLE: tables.live.tableName },
+    })
+    connect.allowTable(tables.live, 'GetItem', 'PutItem', 'DeleteItem')
+
+    const disconnect = new Handler(this, 'Disconnect', {
+      handler: 'live/disconnect',
+      settings,
+      environment: { LIVE_TABLE: tables.live.tableName },
+    })
+    disconnect.allowTable(tables.live, 'GetItem', 'DeleteItem')
+
+    const message = new Handler(this, 'Message', {
+      handler: 'live/message',
+      settings,
+      environment: { LIVE_TABLE: tables.live.tableName, CONNECTIONS_TABLE: tables.connections.tableName },
+    })
+    message.allowTable(tables.live, 'GetItem', 'UpdateItem')
+    message.allowTable(tables.connections, 'GetItem')
+
+    const onMessage = (name: string) => ({
+      integration: new WebSocketLambdaIntegration(`${name}-integration`, message),
+      returnResponse: true,
+    })
+    const api = new WebSocketApi(this, 'WebSocketApi', {
+      apiName: `holdfast-live-${settings.stage}`,
+      description: 'Holdfast live API',
+      routeSelectionExpression: '$request.body.action',
+      connectRouteOptions: { integration: new WebSocketLambdaIntegration('connect-integration', connect) },
+      disconnectRouteOptions: { integration: new WebSocketLambdaIntegration('disconnect-integration', disconnect) },
+      defaultRouteOptions: onMessage('default'),
+    })
+    for (const action of ['subscribe', 'unsubscribe', 'ping']) api.addRoute(action, onMessage(action))
+    Validations.of(api).acknowledge({
+      id: 'AwsSolutions-APIG4',
+      reason:
+        '$connect spends a single-use ticket in its function; API Gateway lets no frame through before it has answered.',
+    })
+
+    const stage = new WebSocketStage(this, 'Stage', {
+      webSocketApi: api,
+      stageName,
+      autoDeploy: true,
+      throttle: { rateLimit: 1000, burstLimit: 2000 },
+    })
+    Validations.of(stage).acknowledge({
+      id: 'AwsSolutions-APIG1',
+      reason:
+        'WebSocket access logs need an account-wide CloudWatch role that this stack must not own; the functions log every connect and disconnect without tickets.',
+    })
+    this.url = stage.url
+
+    // ── Changes to browsers ───────────────────────────────────────────────────────────────────────────────────────────
+    const deadLetters = failureQueue(this, 'PublishDeadLetters')
+    this.publishDeadLetters = deadLetters
+    const publishTimeout = Duration.seconds(30)
+    const retries = new Queue(this, 'PublishRetries', {
+      enforceSSL: true,
+      visibilityTimeout: Duration.seconds(6 * publishTimeout.toSeconds()),
+      deadLetterQueue: { queue: deadLetters, maxReceiveCount: 5 },
+    })
+
+    const region = Stack.of(this).region
+    const sockets = `arn:${Aws.PARTITION}:execute-api:${region}:${Aws.ACCOUNT_ID}:${api.apiId}/${stageName}`
+    const publisher = (name: string, handler: string) => {
+      const fn = new Handler(this, name, {
+        handler,
+        settings,
+        timeout: publishTimeout,
+        memoryMiB: 1024,
+        environment: {
+          LIVE_TABLE: tables.live.tableName,
+          LIVE_CALLBACK_URL: stage.callbackUrl,
+          PUBLISH_RETRY_QUEUE_URL: retries.queueUrl,
+        },
+      })
+      fn.allowTable(tables.live, 'Query', 'GetItem', 'DeleteItem')
+      fn.addToRolePolicy(
+        new PolicyStatement({
+          actions: ['execute-api:ManageConnections'],
+          resources: [`${sockets}/POST/@connections/*`, `${sockets}/DELETE/@connections/*`],
+        }),
+      )
+      Validations.of(fn).acknowledge({
+        id: 'AwsSolutions-IAM5',
+        reason:
+          'Sockets have no names before they exist: posting to the sockets of this one stage needs `@connections/*`.',
+      })
+      return fn
+    }
+
+    const stream = {
+      startingPosition: StartingPosition.TRIM_HORIZON,
+      batchSize: 100,
+      bisectBatchOnError: true,
+      retryAttempts: 10,
+      maxRecordAge: Duration.hours(1),
+      reportBatchItemFailures: true,
+      onFailure: new SqsDlq(deadLetters),
+    }
+
+    const publishConnections = publisher('PublishConnections', 'streams/publish-connections')
+    publishConnections.allowSend(retries.queueArn)
+    publishConnections.addEventSource(new DynamoEventSource(tables.connections, stream))
+
+    const publishMessages = publisher('PublishMessages', 'streams/publish-messages')
+    publishMessages.allowSend(retries.queueArn)
+    publishMessages.addEventSource(
+      new DynamoEventSource(tables.messages, {
+        ...stream,
+        filters: [
+          FilterCriteria.filter({
+            eventName: FilterRule.or('INSERT', 'MODIFY'),
+            dynamodb: { NewImage: { direction: { S: FilterRule.or('inbound', 'outbound') } } },
+          }),
+        ],
+      }),
+    )
+
+    const snapshot = publisher('Snapshot', 'streams/snapshot')
+    snapshot.addEnvironment('CONNECTIONS_TABLE', tables.connections.tableName)
+    snapshot.allowTable(tables.connections, 'Query', 'GetItem')
+    snapshot.addEventSource(
+      new DynamoEventSource(tables.live, {
+        ...stream,
+        // A socket that cannot be posted to yet is tried again for 30 seconds.
+        maxRecordAge: Duration.minutes(1),
+        retryAttempts: 30,
+        parallelizationFactor: 10,
+        filters: [
+          FilterCriteria.filter({
+            eventName: FilterRule.or('INSERT', 'MODIFY'),
+            dynamodb: { Keys: { pk: { S: FilterRule.beginsWith('profile#') } } },
+          }),
+        ],
+      }),
+    )
+
+    const publishRetry = publisher('PublishRetry', 'queues/publish-retry')
+    publishRetry.addEventSource(new SqsEventSource(retries, { batchSize: 10, reportBatchItemFailures: true }))
+  }
+}

@@ -1,0 +1,179 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
+import {
+  CorsHttpMethod,
+  HttpApi,
+  type HttpMethod,
+  HttpNoneAuthorizer,
+  HttpRoute,
+  HttpRouteKey,
+  HttpStage,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2'
+import { HttpLambdaAuthorizer, HttpLambdaResponseType } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import { Validations } from 'aws-cdk-lib/core'
+import { Construct } from 'constructs'
+import { httpRoutes } from '../shared/api/routes.ts'
+import { Handler } from './function.ts'
+import type { Queues } from './queues.ts'
+import { logRetention, type Settings } from './settings.ts'
+import type { Storage } from './storage.ts'
+
+export interface RestApiProps {
+  readonly settings: Settings
+  readonly storage: Storage
+  readonly queues: Queues
+}
+
+/** The HTTP API: one function per resource, one authorizer in front of all, routes from the public contract. */
+export class RestApi extends Construct {
+  readonly url: string
+
+  constructor(scope: Construct, id: string, { settings, storage, queues }: RestApiProps) {
+    super(scope, id)
+    const { tables } = storage
+
+    const doorbells = {
+      PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix,
+      PARTITION_COUNT: String(settings.partitions),
+    }
+
+    const authorizer = new Handler(this, 'Authorizer', {
+      handler: 'http/authorizer',
+      settings,
+      environment: {
+        ACCOUNTS_TABLE: tables.accounts.tableName,
+        ADMIN_API_KEY_SECRET_ARN: storage.adminApiKey.secretArn,
+      },
+    })
+    authorizer.allowTable(tables.accounts, 'GetItem', 'UpdateItem')
+    storage.adminApiKey.grantRead(authorizer)
+
+    const connections = new Handler(this, 'Connections', {
+      handler: 'http/connections',
+      settings,
+      environment: { CONNECTIONS_TABLE: tables.connections.tableName, ...doorbells },
+    })
+    connections.allowTable(tables.connections, 'GetItem', 'PutItem', 'UpdateItem', 'Query')
+    connections.allowSend(...queues.partitions.map((queue) => queue.queueArn))
+
+    const messages = new Handler(this, 'Messages', {
+      handler: 'http/messages',
+      settings,
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        MESSAGES_TABLE: tables.messages.tableName,
+        MESSAGE_RETENTION_DAYS: String(settings.messageRetentionDays),
+        ...doorbells,
+      },
+    })
+    messages.allowTable(tables.connections, 'GetItem')
+    messages.allowTable(tables.messages, 'GetItem', 'PutItem', 'UpdateItem')
+    messages.allowIndex(tables.messages, 'history')
+    messages.allowSend(...queues.partitions.map((queue) => queue.queueArn))
+
+    const liveTickets = new Handler(this, 'LiveTickets', {
+      handler: 'http/live-tickets',
+      settings,
+      environment: { LIVE_TABLE: tables.live.tableName },
+    })
+    liveTickets.allowTable(tables.live, 'PutItem')
+
+    const admin = new Handler(this, 'Admin', {
+      handler: 'http/admin',
+      settings,
+      environment: { ACCOUNTS_TABLE: tables.accounts.tableName },
+    })
+    admin.allowTable(tables.accounts, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'Scan')
+
+    const open = new Handler(this, 'Public', { handler: 'http/public', settings, environment: {} })
+
+    const functions = { connections, messages, 'live-tickets': liveTickets, admin, public: open }
+
+    const api = new HttpApi(this, 'HttpApi', {
+      apiName: `holdfast-${settings.stage}`,
+      description: 'Holdfast REST API',
+      createDefaultStage: false,
+      corsPreflight: {
+        allowOrigins: [...settings.corsOrigins],
+        allowMethods: [
+          CorsHttpMethod.GET,
+          CorsHttpMethod.POST,
+          CorsHttpMethod.PUT,
+          CorsHttpMethod.PATCH,
+          CorsHttpMethod.DELETE,
+        ],
+        allowHeaders: ['content-type', 'accept', 'x-api-key', 'idempotency-key', 'if-match', 'prefer'],
+        exposeHeaders: ['retry-after', 'etag', 'x-request-id'],
+        maxAge: Duration.hours(1),
+      },
+    })
+    const apiKeyAuthorizer = new HttpLambdaAuthorizer('ApiKey', authorizer, {
+      authorizerName: 'api-key',
+      // No identity source and no cache: API Gateway's own 401 has a fixed body, ours is a problem document (decisions.md).
+      identitySource: [],
+      resultsCacheTtl: Duration.seconds(0),
+      responseTypes: [HttpLambdaResponseType.SIMPLE],
+    })
+    const integrations = Object.fromEntries(
+      Object.entries(functions).map(([name, fn]) => [name, new HttpLambdaIntegration(`${name}-integration`, fn)]),
+    )
+    const integrationOf = (name: string): HttpLambdaIntegration => {
+      const integration = integrations[name]
+      if (!integration)
+        throw new Error(`shared/api/routes.ts names function "${name}", which infra/rest-api.ts does not have`)
+      return integration
+    }
+    for (const route of httpRoutes) {
+      const added = new HttpRoute(this, `${route.method} ${route.path}`, {
+        httpApi: api,
+        routeKey: HttpRouteKey.with(route.path, route.method as HttpMethod),
+        integration: integrationOf(route.function),
+        authorizer: route.auth === 'none' ? new HttpNoneAuthorizer() : apiKeyAuthorizer,
+      })
+      if (route.auth === 'none') acknowledgeOpen(added)
+    }
+    acknowledgeOpen(
+      new HttpRoute(this, 'Default', {
+        httpApi: api,
+        routeKey: HttpRouteKey.DEFAULT,
+        integration: integrationOf('public'),
+        authorizer: new HttpNoneAuthorizer(),
+      }),
+    )
+
+    const accessLogs = new LogGroup(this, 'AccessLogs', {
+      retention: logRetention(settings),
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const stage = new HttpStage(this, 'Stage', {
+      httpApi: api,
+      stageName: '$default',
+      autoDeploy: true,
+      throttle: { rateLimit: 500, burstLimit: 1000 },
+      accessLogSettings: {
+        destination: new LogGroupLogDestination(accessLogs),
+        format: AccessLogFormat.custom(
+          JSON.stringify({
+            requestId: '$context.requestId',
+            time: '$context.requestTime',
+            routeKey: '$context.routeKey',
+            status: '$context.status',
+            latencyMs: '$context.responseLatency',
+            sourceIp: '$context.identity.sourceIp',
+          }),
+        ),
+      },
+    })
+    this.url = stage.url
+  }
+}
+
+function acknowledgeOpen(route: HttpRoute): void {
+  Validations.of(route).acknowledge({
+    id: 'AwsSolutions-APIG4',
+    reason: 'Health, the API description and the 404 answer hold nothing of any tenant and are open to everybody.',
+  })
+}

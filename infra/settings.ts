@@ -1,0 +1,57 @@
+import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { z } from 'zod'
+
+const retentionByDays: Readonly<Record<number, RetentionDays>> = {
+  7: RetentionDays.ONE_WEEK,
+  30: RetentionDays.ONE_MONTH,
+  90: RetentionDays.THREE_MONTHS,
+  365: RetentionDays.ONE_YEAR,
+}
+
+const schema = z
+  .strictObject({
+    /** Names the stacks and everything that must have a name of its own in the account. */
+    stage: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,15}$/, 'lower-case letters, digits and dashes, at most 16')
+      .default('dev'),
+    /** How many slices the connections are cut into: the upper bound of useful workers. May be raised later, never lowered. */
+    partitions: z.coerce.number().int().min(1).max(128).default(16),
+    /** Connector tasks that run at rest. */
+    workers: z.coerce.number().int().min(1).max(100).default(2),
+    /** Connections that one worker accepts. */
+    maxConnectionsPerWorker: z.coerce.number().int().min(1).max(5000).default(1000),
+    workerCpu: z.coerce.number().int().default(1024),
+    workerMemoryMiB: z.coerce.number().int().default(2048),
+    /** Browsers that may call the REST API from another origin. */
+    corsOrigins: z.preprocess((v) => (typeof v === 'string' ? v.split(',') : v), z.array(z.string()).default(['*'])),
+    logRetentionDays: z.coerce
+      .number()
+      .refine((days) => days in retentionByDays, 'one of 7, 30, 90, 365')
+      .default(30),
+    /** `retain` keeps tables and the auth bucket when the stack is deleted. Losing them costs every user a new scan. */
+    dataRemoval: z.enum(['retain', 'destroy']).default('retain'),
+    /** How long message rows are kept. */
+    messageRetentionDays: z.coerce.number().int().min(1).max(3650).default(90),
+  })
+  .refine((s) => s.stage !== 'production' || s.dataRemoval === 'retain', {
+    path: ['dataRemoval'],
+    message: 'production keeps its data: dataRemoval must be retain',
+  })
+
+export type Settings = z.infer<typeof schema>
+export type SettingsInput = z.input<typeof schema>
+
+/** Throws an error that names each wrong setting and what was expected. */
+export function parseSettings(input: unknown): Settings {
+  const result = schema.safeParse(input ?? {})
+  if (result.success) return result.data
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'settings'}: ${issue.message}`)
+  throw new Error(`Holdfast settings are not valid: ${problems.join('; ')}`)
+}
+
+export function logRetention(settings: Settings): RetentionDays {
+  const retention = retentionByDays[settings.logRetentionDays]
+  if (retention === undefined) throw new Error(`logRetentionDays: ${settings.logRetentionDays} is not a retention`)
+  return retention
+}

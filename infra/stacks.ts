@@ -1,0 +1,91 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import { StringParameter } from 'aws-cdk-lib/aws-ssm'
+import type { Construct } from 'constructs'
+import { Connector } from './connector.ts'
+import { LiveApi } from './live-api.ts'
+import { Queues } from './queues.ts'
+import { RestApi } from './rest-api.ts'
+import { Sends } from './sends.ts'
+import type { Settings } from './settings.ts'
+import { Storage } from './storage.ts'
+import { Watchdogs } from './watchdogs.ts'
+
+/** What callers need, as an output for people and as a parameter for other stacks. */
+function publish(
+  stack: Stack,
+  settings: Settings,
+  name: string,
+  parameter: string,
+  value: string,
+  description: string,
+) {
+  new CfnOutput(stack, name, { value, description })
+  new StringParameter(stack, `${name}Parameter`, {
+    parameterName: `/holdfast/${settings.stage}/${parameter}`,
+    stringValue: value,
+    description,
+  })
+}
+
+export class StatefulStack extends Stack {
+  readonly storage: Storage
+  readonly queues: Queues
+
+  constructor(scope: Construct, id: string, settings: Settings, props?: StackProps) {
+    super(scope, id, { description: 'Holdfast: tables, auth bucket, queues, admin key', ...props })
+    this.storage = new Storage(this, 'Storage', settings)
+    this.queues = new Queues(this, 'Queues', settings)
+    const { sends, sendsFifo } = this.queues
+    publish(this, settings, 'SendsQueueUrl', 'sends-queue-url', sends.queueUrl, 'Post sends here')
+    publish(
+      this,
+      settings,
+      'SendsQueueArn',
+      'sends-queue-arn',
+      sends.queueArn,
+      'Grant sqs:SendMessage on it to post sends',
+    )
+    publish(
+      this,
+      settings,
+      'SendsFifoQueueUrl',
+      'sends-fifo-queue-url',
+      sendsFifo.queueUrl,
+      'Post sends here, in order',
+    )
+    publish(this, settings, 'SendsFifoQueueArn', 'sends-fifo-queue-arn', sendsFifo.queueArn, 'The same as an ARN')
+    publish(
+      this,
+      settings,
+      'AdminApiKeySecretArn',
+      'admin-api-key-secret-arn',
+      this.storage.adminApiKey.secretArn,
+      'Secrets Manager secret that holds the admin key',
+    )
+  }
+}
+
+export interface UsesStateful {
+  readonly stateful: StatefulStack
+  readonly settings: Settings
+}
+
+export class ControlPlaneStack extends Stack {
+  constructor(scope: Construct, id: string, { stateful, settings }: UsesStateful, props?: StackProps) {
+    super(scope, id, { description: 'Holdfast: REST API, live API, functions', ...props })
+    const { storage, queues } = stateful
+    const rest = new RestApi(this, 'Rest', { settings, storage, queues })
+    const live = new LiveApi(this, 'Live', { settings, storage })
+    new Sends(this, 'Sends', { settings, storage, queues })
+    new Watchdogs(this, 'Watchdogs', { settings, storage, queues })
+    publish(this, settings, 'HttpApiUrl', 'http-api-url', rest.url, 'REST API')
+    publish(this, settings, 'LiveApiUrl', 'live-api-url', live.url, 'WebSocket API: connect with ?ticket=')
+  }
+}
+
+export class ConnectorStack extends Stack {
+  constructor(scope: Construct, id: string, { stateful, settings }: UsesStateful, props?: StackProps) {
+    super(scope, id, { description: 'Holdfast: the service that holds the WhatsApp sockets', ...props })
+    new Connector(this, 'Connector', { settings, storage: stateful.storage, queues: stateful.queues })
+  }
+}

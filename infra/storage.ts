@@ -1,0 +1,84 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { AttributeType, Billing, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Validations } from 'aws-cdk-lib/core'
+import { Construct } from 'constructs'
+import { type KeyAttribute, type TableName, tableNames, tables } from '../shared/aws/tables.ts'
+import type { Settings } from './settings.ts'
+
+const attribute = (key: KeyAttribute) => ({
+  name: key.name,
+  type: key.type === 'N' ? AttributeType.NUMBER : AttributeType.STRING,
+})
+
+/** Everything that must outlive a deployment: tables, the auth bucket, the admin key. */
+export class Storage extends Construct {
+  readonly tables: Readonly<Record<TableName, TableV2>>
+  readonly authBucket: Bucket
+  readonly authKey: Key
+  readonly adminApiKey: Secret
+
+  constructor(scope: Construct, id: string, settings: Settings) {
+    super(scope, id)
+    const removalPolicy = settings.dataRemoval === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
+
+    const table = (name: TableName) => {
+      const definition = tables[name]
+      return new TableV2(this, `${name[0]?.toUpperCase()}${name.slice(1)}Table`, {
+        partitionKey: attribute(definition.partitionKey),
+        sortKey: attribute(definition.sortKey),
+        globalSecondaryIndexes: definition.indexes.map((index) => ({
+          indexName: index.name,
+          partitionKey: attribute(index.partitionKey),
+          sortKey: attribute(index.sortKey),
+        })),
+        billing: Billing.onDemand(),
+        pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+        ...(definition.stream ? { dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES } : {}),
+        ...(definition.ttl ? { timeToLiveAttribute: definition.ttl } : {}),
+        removalPolicy,
+        deletionProtection: settings.dataRemoval === 'retain',
+      })
+    }
+    this.tables = Object.fromEntries(tableNames.map((name) => [name, table(name)])) as Record<TableName, TableV2>
+
+    this.authKey = new Key(this, 'AuthKey', {
+      description: 'Encrypts the auth state of WhatsApp connections',
+      enableKeyRotation: true,
+      removalPolicy,
+    })
+    this.authBucket = new Bucket(this, 'AuthBucket', {
+      encryption: BucketEncryption.KMS,
+      encryptionKey: this.authKey,
+      bucketKeyEnabled: true,
+      versioned: true,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      lifecycleRules: [
+        { id: 'old-versions', noncurrentVersionExpiration: Duration.days(7) },
+        { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      ],
+      removalPolicy,
+    })
+    Validations.of(this.authBucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason:
+        'Only the connector role reads and writes this bucket; object access is auditable by CloudTrail data events.',
+    })
+
+    this.adminApiKey = new Secret(this, 'AdminApiKey', {
+      description: 'X-Api-Key of the Holdfast admin routes',
+      generateSecretString: { passwordLength: 48, excludePunctuation: true },
+      removalPolicy,
+    })
+    Validations.of(this.adminApiKey).acknowledge({
+      id: 'AwsSolutions-SMG4',
+      reason:
+        'The admin key is handed to people and scripts; rotating it on a timer would lock them out. It is rotated by hand.',
+    })
+  }
+}

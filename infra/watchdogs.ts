@@ -1,0 +1,53 @@
+import { Duration } from 'aws-cdk-lib'
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events'
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
+import { Construct } from 'constructs'
+import { Handler } from './function.ts'
+import type { Queues } from './queues.ts'
+import type { Settings } from './settings.ts'
+import type { Storage } from './storage.ts'
+
+export interface WatchdogsProps {
+  readonly settings: Settings
+  readonly storage: Storage
+  readonly queues: Queues
+}
+
+/** What must happen although nobody calls: forgotten sends are rung for again, connections without a worker are marked. */
+export class Watchdogs extends Construct {
+  constructor(scope: Construct, id: string, { settings, storage, queues }: WatchdogsProps) {
+    super(scope, id)
+    const { tables } = storage
+    const everyMinute = Schedule.rate(Duration.minutes(1))
+
+    const sweep = new Handler(this, 'Sweep', {
+      handler: 'schedule/sweep',
+      settings,
+      timeout: Duration.seconds(50),
+      environment: {
+        MESSAGES_TABLE: tables.messages.tableName,
+        PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix,
+        PARTITION_COUNT: String(settings.partitions),
+      },
+    })
+    sweep.allowTable(tables.messages, 'UpdateItem')
+    sweep.allowIndex(tables.messages, 'waiting')
+    sweep.allowSend(...queues.partitions.map((queue) => queue.queueArn))
+    new Rule(this, 'SweepRule', { schedule: everyMinute, targets: [new LambdaFunction(sweep)] })
+
+    const noWorker = new Handler(this, 'NoWorker', {
+      handler: 'schedule/no-worker',
+      settings,
+      timeout: Duration.seconds(50),
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        FLEET_TABLE: tables.fleet.tableName,
+        PARTITION_COUNT: String(settings.partitions),
+      },
+    })
+    noWorker.allowTable(tables.connections, 'UpdateItem')
+    noWorker.allowIndex(tables.connections, 'byPartition')
+    noWorker.allowTable(tables.fleet, 'GetItem', 'Query', 'PutItem', 'UpdateItem')
+    new Rule(this, 'NoWorkerRule', { schedule: everyMinute, targets: [new LambdaFunction(noWorker)] })
+  }
+}
