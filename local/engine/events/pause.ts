@@ -1,0 +1,10 @@
+import { setTimeout as timer } from 'node:timers/promises'
+
+/** Resolves after `ms`, or as soon as `signal` aborts; never rejects. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await timer(ms, undefined, { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
