@@ -1,0 +1,25 @@
+import { z } from 'zod'
+
+/** ISO 8601 in UTC with milliseconds. */
+export const isoTimeSchema = z.iso.datetime({ precision: 3 }).meta({ example: '2026-01-31T12:00:00.000Z' })
+
+/** An id in a path. Its form is not checked: an id that cannot exist is answered as not found, like any other. */
+export const idSchema = z.string().min(1).max(128)
+
+/** Query of every list. `next` is opaque and comes from the page before. */
+export const pageQuerySchema = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(50).meta({ description: 'At most this many items.' }),
+  next: z.string().min(1).max(2048).optional().meta({ description: '`next` of the page before.' }),
+})
+export type PageQuery = z.infer<typeof pageQuerySchema>
+
+export function pageSchema<T extends z.ZodType>(item: T, id: string) {
+  return z
+    .strictObject({
+      items: z.array(item),
+      next: z.string().optional().meta({ description: 'Absent on the last page.' }),
+    })
+    .meta({ id })
+}
+
+export const noQuerySchema = z.strictObject({})

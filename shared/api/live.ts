@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import { idSchema, isoTimeSchema } from './common.ts'
+import { connectionSchema } from './connections.ts'
+import { messageSchema } from './messages.ts'
+import { problemSchema } from './problems.ts'
+
+/** What a browser opens its WebSocket with: `wss://…?ticket=`. Single use. */
+export const liveTicketSchema = z
+  .strictObject({ ticket: z.string(), expiresAt: isoTimeSchema })
+  .meta({ id: 'LiveTicket' })
+export type LiveTicket = z.infer<typeof liveTicketSchema>
+
+/** Seconds that a ticket lives. */
+export const liveTicketSeconds = 60
+
+/** Query of the WebSocket's URL. Without `connectionId`: all connections of the business profile. */
+export const liveConnectQuerySchema = z.strictObject({
+  ticket: z.string().min(1).max(512),
+  connectionId: idSchema.optional(),
+})
+
+/** What a client may say on the socket. */
+export const liveRequestSchema = z
+  .discriminatedUnion('action', [
+    z.strictObject({ action: z.literal('subscribe'), connectionId: idSchema.optional() }),
+    z.strictObject({ action: z.literal('unsubscribe'), connectionId: idSchema.optional() }),
+    z.strictObject({ action: z.literal('ping') }),
+  ])
+  .meta({ id: 'LiveRequest' })
+export type LiveRequest = z.infer<typeof liveRequestSchema>
+
+const envelope = {
+  id: z.string().meta({ description: 'Unique id of the frame; the same when it is delivered twice.' }),
+  at: isoTimeSchema,
+}
+const ofConnection = { ...envelope, connectionId: idSchema, version: z.int().min(0) }
+
+/** Changes of a connection that have a name of their own; `data` is the connection. */
+export const connectionEvents = [
+  'whatsapp-qr',
+  'whatsapp-connected',
+  'whatsapp-reconnecting',
+  'whatsapp-disconnected',
+  'connection-updated',
+] as const
+export type ConnectionEvent = (typeof connectionEvents)[number]
+
+export const connectionFrameSchema = z
+  .strictObject({ ...ofConnection, event: z.enum(connectionEvents), data: connectionSchema })
+  .meta({ id: 'ConnectionFrame' })
+
+/** `version` is one above the last that the connection had, so that a late change does not bring it back. */
+export const connectionDeletedFrameSchema = z
+  .strictObject({
+    ...ofConnection,
+    event: z.literal('connection-deleted'),
+    data: z.strictObject({ connectionId: idSchema }),
+  })
+  .meta({ id: 'ConnectionDeletedFrame' })
+
+/** `message-status`: an outbound message was accepted or moved on; `message-received`: an inbound one came. */
+export const messageFrameSchema = z
+  .strictObject({ ...ofConnection, event: z.enum(['message-status', 'message-received']), data: messageSchema })
+  .meta({ id: 'MessageFrame' })
+
+/**
+ * All connections that the socket listens to. Large ones come in `parts` frames, `part` from 1; the snapshot is complete
+ * with the last part. Connections that a client knows and that are in no part are gone, unless a frame said otherwise
+ * meanwhile.
+ */
+export const snapshotFrameSchema = z
+  .strictObject({
+    ...envelope,
+    event: z.literal('snapshot'),
+    connectionId: z.null(),
+    version: z.int().min(0).meta({ description: 'Rises with every snapshot of this socket.' }),
+    data: z.strictObject({
+      connections: z.array(connectionSchema),
+      part: z.int().min(1),
+      parts: z.int().min(1),
+    }),
+  })
+  .meta({ id: 'SnapshotFrame' })
+
+export const pongFrameSchema = z
+  .strictObject({
+    ...envelope,
+    event: z.literal('pong'),
+    connectionId: z.null(),
+    version: z.literal(0),
+    data: z.strictObject({}),
+  })
+  .meta({ id: 'PongFrame' })
+
+/** Answer to subscribe and unsubscribe: what the socket listens to now. `null`: everything. */
+export const subscribedFrameSchema = z
+  .strictObject({
+    ...envelope,
+    event: z.literal('subscribed'),
+    connectionId: z.null(),
+    version: z.int().min(0),
+    data: z.strictObject({ connectionIds: z.array(idSchema).nullable() }),
+  })
+  .meta({ id: 'SubscribedFrame' })
+
+export const errorFrameSchema = z
+  .strictObject({
+    ...envelope,
+    event: z.literal('error'),
+    connectionId: z.null(),
+    version: z.literal(0),
+    data: problemSchema,
+  })
+  .meta({ id: 'ErrorFrame' })
+
+export const liveFrameSchema = z
+  .discriminatedUnion('event', [
+    connectionFrameSchema,
+    connectionDeletedFrameSchema,
+    messageFrameSchema,
+    snapshotFrameSchema,
+    pongFrameSchema,
+    subscribedFrameSchema,
+    errorFrameSchema,
+  ])
+  .meta({ id: 'LiveFrame' })
+export type LiveFrame = z.infer<typeof liveFrameSchema>
+/** A change of one item, as opposed to an answer to this one socket. */
+export type ChangeFrame = z.infer<
+  typeof connectionFrameSchema | typeof connectionDeletedFrameSchema | typeof messageFrameSchema
+>
+export type SnapshotFrame = z.infer<typeof snapshotFrameSchema>
+
+/** What arrives in one WebSocket message. */
+export const liveMessageSchema = z.union([liveFrameSchema, z.array(liveFrameSchema)])

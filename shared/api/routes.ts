@@ -1,0 +1,353 @@
+import { z } from 'zod'
+import {
+  apiKeyListSchema,
+  businessProfilePageSchema,
+  businessProfileSchema,
+  createApiKeySchema,
+  createBusinessProfileSchema,
+  newApiKeySchema,
+} from './admin.ts'
+import { idSchema, noQuerySchema, pageQuerySchema } from './common.ts'
+import {
+  connectionPageSchema,
+  connectionSchema,
+  createConnectionSchema,
+  pairConnectionSchema,
+  qrSchema,
+} from './connections.ts'
+import { liveTicketSchema } from './live.ts'
+import {
+  acceptedMessageSchema,
+  idempotencyKeySchema,
+  messagePageSchema,
+  messageSchema,
+  sendMessageSchema,
+} from './messages.ts'
+import type { ProblemCode } from './problems.ts'
+
+export type HttpMethod = 'GET' | 'POST' | 'DELETE'
+/** Name of the function under `functions/http/` that answers. */
+export type HttpFunction = 'connections' | 'messages' | 'live-tickets' | 'admin' | 'public'
+/** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
+export type HttpAuth = 'tenant' | 'admin' | 'none'
+
+export interface ResponseContract {
+  readonly status: number
+  readonly description: string
+  /** Body as `application/json`. Absent: no body, or only `otherMediaTypes`. */
+  readonly body?: z.ZodType
+  /** Media types beside JSON that the caller may ask for. */
+  readonly otherMediaTypes?: readonly string[]
+}
+
+/** One call of the REST API: what infra routes, functions check and answer, OpenAPI documents and the client speaks. */
+export interface RouteContract {
+  readonly method: HttpMethod
+  readonly path: string
+  readonly function: HttpFunction
+  readonly auth: HttpAuth
+  readonly operationId: string
+  readonly tag: string
+  readonly summary: string
+  readonly params: z.ZodObject
+  readonly query: z.ZodObject
+  /** By lower-case name. Headers that are not named here are not looked at. */
+  readonly headers?: z.ZodObject
+  readonly body?: z.ZodType
+  /** A call without a body is answered like one with `{}`. */
+  readonly bodyOptional?: true
+  readonly response: ResponseContract
+  /** Beside those that every route of its kind of authentication has. */
+  readonly problems: readonly ProblemCode[]
+}
+
+const noParams = z.strictObject({})
+const connectionParams = z.strictObject({ connectionId: idSchema })
+const messageParams = z.strictObject({ connectionId: idSchema, messageId: idSchema })
+const profileParams = z.strictObject({ businessProfileId: idSchema })
+const keyParams = z.strictObject({ businessProfileId: idSchema, keyId: idSchema })
+
+const ofTenant = { auth: 'tenant', query: noQuerySchema } as const
+const ofAdmin = { auth: 'admin', function: 'admin', tag: 'Admin', query: noQuerySchema } as const
+
+const connectionCommand = {
+  ...ofTenant,
+  method: 'POST',
+  function: 'connections',
+  tag: 'Connections',
+  params: connectionParams,
+  bodyOptional: true,
+  body: z.strictObject({}),
+  response: { status: 202, description: 'Accepted; the connection as it is now.', body: connectionSchema },
+  problems: ['connection_not_found', 'connection_deleting'],
+} as const
+
+export const routes = {
+  createConnection: {
+    ...ofTenant,
+    method: 'POST',
+    path: '/connections',
+    function: 'connections',
+    operationId: 'createConnection',
+    tag: 'Connections',
+    summary: 'Creates a connection and starts pairing.',
+    params: noParams,
+    body: createConnectionSchema,
+    response: { status: 201, description: 'The connection, waiting to be paired.', body: connectionSchema },
+    problems: [],
+  },
+  listConnections: {
+    ...ofTenant,
+    method: 'GET',
+    path: '/connections',
+    function: 'connections',
+    operationId: 'listConnections',
+    tag: 'Connections',
+    summary: 'Lists the connections of the business profile.',
+    params: noParams,
+    query: pageQuerySchema,
+    response: { status: 200, description: 'One page of connections.', body: connectionPageSchema },
+    problems: [],
+  },
+  getConnection: {
+    ...ofTenant,
+    method: 'GET',
+    path: '/connections/{connectionId}',
+    function: 'connections',
+    operationId: 'getConnection',
+    tag: 'Connections',
+    summary: 'Gives one connection.',
+    params: connectionParams,
+    response: { status: 200, description: 'The connection.', body: connectionSchema },
+    problems: ['connection_not_found'],
+  },
+  getConnectionQr: {
+    ...ofTenant,
+    method: 'GET',
+    path: '/connections/{connectionId}/qr',
+    function: 'connections',
+    operationId: 'getConnectionQr',
+    tag: 'Connections',
+    summary: 'Gives the current QR code as JSON, PNG or SVG, as `Accept` says.',
+    params: connectionParams,
+    response: {
+      status: 200,
+      description: 'The QR code to scan now.',
+      body: qrSchema,
+      otherMediaTypes: ['image/png', 'image/svg+xml'],
+    },
+    problems: ['connection_not_found', 'qr_not_ready', 'qr_not_available', 'not_acceptable'],
+  },
+  pairConnection: {
+    ...connectionCommand,
+    path: '/connections/{connectionId}/pair',
+    operationId: 'pairConnection',
+    summary: 'Starts pairing again, after a logout or when the QR codes ran out. Gives the connection a new identity.',
+    body: pairConnectionSchema,
+    problems: ['connection_not_found', 'connection_deleting', 'already_linked'],
+  },
+  restartConnection: {
+    ...connectionCommand,
+    path: '/connections/{connectionId}/restart',
+    operationId: 'restartConnection',
+    summary: 'Closes the connection and opens it again with the same identity.',
+  },
+  logoutConnection: {
+    ...connectionCommand,
+    path: '/connections/{connectionId}/logout',
+    operationId: 'logoutConnection',
+    summary: 'Unlinks the device from WhatsApp. The connection stays and can be paired again.',
+  },
+  deleteConnection: {
+    ...ofTenant,
+    method: 'DELETE',
+    path: '/connections/{connectionId}',
+    function: 'connections',
+    operationId: 'deleteConnection',
+    tag: 'Connections',
+    summary: 'Unlinks the device and removes everything of the connection.',
+    params: connectionParams,
+    response: {
+      status: 202,
+      description: 'Accepted; `disconnected` / `deleting` until it is gone.',
+      body: connectionSchema,
+    },
+    problems: ['connection_not_found'],
+  },
+  sendMessage: {
+    ...ofTenant,
+    method: 'POST',
+    path: '/connections/{connectionId}/messages',
+    function: 'messages',
+    operationId: 'sendMessage',
+    tag: 'Messages',
+    summary: 'Accepts a message for sending.',
+    params: connectionParams,
+    headers: z.object({ 'idempotency-key': idempotencyKeySchema.optional() }),
+    body: sendMessageSchema,
+    response: {
+      status: 202,
+      description: 'Accepted. `failed` at once, with the error, when no device is linked.',
+      body: acceptedMessageSchema,
+    },
+    problems: ['connection_not_found', 'connection_deleting', 'idempotency_conflict', 'too_many_waiting'],
+  },
+  listMessages: {
+    ...ofTenant,
+    method: 'GET',
+    path: '/connections/{connectionId}/messages',
+    function: 'messages',
+    operationId: 'listMessages',
+    tag: 'Messages',
+    summary: 'Lists the messages of a connection in both directions, newest first.',
+    params: connectionParams,
+    query: pageQuerySchema,
+    response: { status: 200, description: 'One page of messages.', body: messagePageSchema },
+    problems: ['connection_not_found'],
+  },
+  getMessage: {
+    ...ofTenant,
+    method: 'GET',
+    path: '/connections/{connectionId}/messages/{messageId}',
+    function: 'messages',
+    operationId: 'getMessage',
+    tag: 'Messages',
+    summary: 'Gives one message with its status.',
+    params: messageParams,
+    response: { status: 200, description: 'The message.', body: messageSchema },
+    problems: ['connection_not_found', 'message_not_found'],
+  },
+  createLiveTicket: {
+    ...ofTenant,
+    method: 'POST',
+    path: '/live/tickets',
+    function: 'live-tickets',
+    operationId: 'createLiveTicket',
+    tag: 'Live',
+    summary: 'Gives a ticket that opens one WebSocket within a minute.',
+    params: noParams,
+    bodyOptional: true,
+    body: z.strictObject({}),
+    response: { status: 201, description: 'The ticket.', body: liveTicketSchema },
+    problems: [],
+  },
+  createBusinessProfile: {
+    ...ofAdmin,
+    method: 'POST',
+    path: '/admin/business-profiles',
+    operationId: 'createBusinessProfile',
+    summary: 'Creates a business profile.',
+    params: noParams,
+    body: createBusinessProfileSchema,
+    response: { status: 201, description: 'The business profile.', body: businessProfileSchema },
+    problems: [],
+  },
+  listBusinessProfiles: {
+    ...ofAdmin,
+    method: 'GET',
+    path: '/admin/business-profiles',
+    operationId: 'listBusinessProfiles',
+    summary: 'Lists the business profiles.',
+    params: noParams,
+    query: pageQuerySchema,
+    response: { status: 200, description: 'One page of business profiles.', body: businessProfilePageSchema },
+    problems: [],
+  },
+  getBusinessProfile: {
+    ...ofAdmin,
+    method: 'GET',
+    path: '/admin/business-profiles/{businessProfileId}',
+    operationId: 'getBusinessProfile',
+    summary: 'Gives one business profile.',
+    params: profileParams,
+    response: { status: 200, description: 'The business profile.', body: businessProfileSchema },
+    problems: ['business_profile_not_found'],
+  },
+  createApiKey: {
+    ...ofAdmin,
+    method: 'POST',
+    path: '/admin/business-profiles/{businessProfileId}/api-keys',
+    operationId: 'createApiKey',
+    summary: 'Creates an API key of a business profile. The key is shown this once.',
+    params: profileParams,
+    bodyOptional: true,
+    body: createApiKeySchema,
+    response: { status: 201, description: 'The key.', body: newApiKeySchema },
+    problems: ['business_profile_not_found'],
+  },
+  listApiKeys: {
+    ...ofAdmin,
+    method: 'GET',
+    path: '/admin/business-profiles/{businessProfileId}/api-keys',
+    operationId: 'listApiKeys',
+    summary: 'Lists the API keys of a business profile, revoked ones too, without the keys themselves.',
+    params: profileParams,
+    response: { status: 200, description: 'The keys.', body: apiKeyListSchema },
+    problems: ['business_profile_not_found'],
+  },
+  revokeApiKey: {
+    ...ofAdmin,
+    method: 'DELETE',
+    path: '/admin/business-profiles/{businessProfileId}/api-keys/{keyId}',
+    operationId: 'revokeApiKey',
+    summary: 'Revokes an API key; it is refused within a minute.',
+    params: keyParams,
+    response: { status: 204, description: 'Revoked.' },
+    problems: ['api_key_not_found'],
+  },
+  health: {
+    method: 'GET',
+    path: '/health',
+    function: 'public',
+    auth: 'none',
+    operationId: 'health',
+    tag: 'Service',
+    summary: 'Says that the API answers.',
+    params: noParams,
+    query: z.object({}),
+    response: {
+      status: 200,
+      description: 'It answers.',
+      body: z.strictObject({ status: z.literal('ok') }).meta({ id: 'Health' }),
+    },
+    problems: [],
+  },
+  openApi: {
+    method: 'GET',
+    path: '/openapi.json',
+    function: 'public',
+    auth: 'none',
+    operationId: 'openApi',
+    tag: 'Service',
+    summary: 'Gives this document.',
+    params: noParams,
+    query: z.object({}),
+    response: {
+      status: 200,
+      description: 'OpenAPI 3.1 document.',
+      body: z.record(z.string(), z.unknown()).meta({ id: 'OpenApiDocument' }),
+    },
+    problems: [],
+  },
+} as const satisfies Record<string, RouteContract>
+
+export type OperationId = keyof typeof routes
+export const routeList: readonly RouteContract[] = Object.values(routes)
+
+export interface HttpRouteWire {
+  readonly method: HttpMethod
+  readonly path: string
+  readonly function: HttpFunction
+  readonly auth: HttpAuth
+}
+
+/** What the HTTP API is wired from. Everything else (`$default`) goes to the function `public`, without authorizer. */
+export const httpRoutes: readonly HttpRouteWire[] = routeList.map(({ method, path, function: name, auth }) => ({
+  method,
+  path,
+  function: name,
+  auth,
+}))
+
+/** Bytes of a request body. */
+export const bodyBytesMax = 256 * 1024
