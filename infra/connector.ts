@@ -22,8 +22,8 @@ import { Rule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
-import { Validations } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
+import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import { Handler, root } from './function.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
@@ -91,12 +91,16 @@ export class Connector extends Construct {
       stopTimeout: Duration.seconds(120),
       readonlyRootFilesystem: true,
     })
-    Validations.of(task).acknowledge(
-      { id: 'AwsSolutions-ECS2', reason: 'The environment holds names of tables and queues, no secrets.' },
-      {
-        id: 'AwsSolutions-IAM5',
-        reason: 'ecr:GetAuthorizationToken has no resource; auth snapshots are objects under fresh keys of one bucket.',
-      },
+    acknowledge(task, 'AwsSolutions-ECS2', 'The environment holds names of tables and queues, no secrets.')
+    acknowledge(
+      task.obtainExecutionRole(),
+      'AwsSolutions-IAM5[Resource::*]',
+      'ecr:GetAuthorizationToken knows no resource; the CDK grants it together with the pull of this one repository.',
+    )
+    acknowledge(
+      task.taskRole,
+      allObjectsFinding(this, storage.authBucket),
+      'Every snapshot is an object under a fresh key, so the role names the bucket that holds nothing else.',
     )
 
     const allow = (actions: string[], resources: string[]) =>
@@ -113,7 +117,7 @@ export class Connector extends Construct {
       tables.auth.tableArn,
     ])
     allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [storage.authBucket.arnForObjects('*')])
-    storage.authKey.grantEncryptDecrypt(task.taskRole)
+    allow(['kms:Decrypt', 'kms:GenerateDataKey'], [storage.authKey.keyArn])
     allow(
       ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
       queues.partitions.map((queue) => queue.queueArn),

@@ -1,12 +1,12 @@
-import { Aws, Duration, Stack } from 'aws-cdk-lib'
+import { Aws, type CfnElement, Duration, Stack } from 'aws-cdk-lib'
 import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2'
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda'
 import { DynamoEventSource, SqsDlq, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
-import { Validations } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
+import { acknowledge } from './acknowledge.ts'
 import { Handler } from './function.ts'
 import { failureQueue } from './queues.ts'
 import type { Settings } from './settings.ts'
@@ -64,11 +64,11 @@ export class LiveApi extends Construct {
       defaultRouteOptions: onMessage('default'),
     })
     for (const action of ['subscribe', 'unsubscribe', 'ping']) api.addRoute(action, onMessage(action))
-    Validations.of(api).acknowledge({
-      id: 'AwsSolutions-APIG4',
-      reason:
-        '$connect spends a single-use ticket in its function; API Gateway lets no frame through before it has answered.',
-    })
+    acknowledge(
+      api,
+      'AwsSolutions-APIG4',
+      '$connect spends a single-use ticket in its function; API Gateway lets no frame through before it has answered.',
+    )
 
     const stage = new WebSocketStage(this, 'Stage', {
       webSocketApi: api,
@@ -76,11 +76,11 @@ export class LiveApi extends Construct {
       autoDeploy: true,
       throttle: { rateLimit: 1000, burstLimit: 2000 },
     })
-    Validations.of(stage).acknowledge({
-      id: 'AwsSolutions-APIG1',
-      reason:
-        'WebSocket access logs need an account-wide CloudWatch role that this stack must not own; the functions log every connect and disconnect without tickets.',
-    })
+    acknowledge(
+      stage,
+      'AwsSolutions-APIG1',
+      'WebSocket access logs need an account-wide CloudWatch role that this stack must not own; the functions log every connect and disconnect without tickets.',
+    )
     this.url = stage.url
 
     // ── Changes to browsers ───────────────────────────────────────────────────────────────────────────────────────────
@@ -95,6 +95,7 @@ export class LiveApi extends Construct {
 
     const region = Stack.of(this).region
     const sockets = `arn:${Aws.PARTITION}:execute-api:${region}:${Aws.ACCOUNT_ID}:${api.apiId}/${stageName}`
+    const apiLogicalId = Stack.of(this).getLogicalId(api.node.defaultChild as CfnElement)
     const publisher = (name: string, handler: string) => {
       const fn = new Handler(this, name, {
         handler,
@@ -108,17 +109,22 @@ export class LiveApi extends Construct {
         },
       })
       fn.allowTable(tables.live, 'Query', 'GetItem', 'DeleteItem')
+      const { role } = fn
+      if (role === undefined) throw new Error(`${name} has no role`)
       fn.addToRolePolicy(
         new PolicyStatement({
           actions: ['execute-api:ManageConnections'],
           resources: [`${sockets}/POST/@connections/*`, `${sockets}/DELETE/@connections/*`],
         }),
       )
-      Validations.of(fn).acknowledge({
-        id: 'AwsSolutions-IAM5',
-        reason:
+      const here = `<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${apiLogicalId}>/${stageName}`
+      for (const method of ['POST', 'DELETE']) {
+        acknowledge(
+          role,
+          `AwsSolutions-IAM5[Resource::arn:${here}/${method}/@connections/*]`,
           'Sockets have no names before they exist: posting to the sockets of this one stage needs `@connections/*`.',
-      })
+        )
+      }
       return fn
     }
 

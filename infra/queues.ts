@@ -1,13 +1,13 @@
 import { Duration, Fn } from 'aws-cdk-lib'
 import { DeduplicationScope, FifoThroughputLimit, Queue, type QueueProps } from 'aws-cdk-lib/aws-sqs'
-import { Validations } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
+import { acknowledge } from './acknowledge.ts'
 import type { Settings } from './settings.ts'
 
 /** What a failed message's queue is for, so that no queue is without a reason for having no dead-letter queue. */
 function deadLetters(scope: Construct, id: string, props: QueueProps = {}): Queue {
   const queue = new Queue(scope, id, { retentionPeriod: Duration.days(14), enforceSSL: true, ...props })
-  Validations.of(queue).acknowledge({ id: 'AwsSolutions-SQS3', reason: 'This queue is a dead-letter queue.' })
+  acknowledge(queue, 'AwsSolutions-SQS3', 'This queue is a dead-letter queue.')
   return queue
 }
 

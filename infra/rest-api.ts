@@ -13,9 +13,9 @@ import {
 import { HttpLambdaAuthorizer, HttpLambdaResponseType } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
-import { Validations } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
+import { acknowledge } from './acknowledge.ts'
 import { Handler } from './function.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
@@ -172,8 +172,9 @@ export class RestApi extends Construct {
 }
 
 function acknowledgeOpen(route: HttpRoute): void {
-  Validations.of(route).acknowledge({
-    id: 'AwsSolutions-APIG4',
-    reason: 'Health, the API description and the 404 answer hold nothing of any tenant and are open to everybody.',
-  })
+  acknowledge(
+    route,
+    'AwsSolutions-APIG4',
+    'Health, the API description and the 404 answer hold nothing of any tenant and are open to everybody.',
+  )
 }

@@ -3,9 +3,9 @@ import { AttributeType, Billing, StreamViewType, TableV2 } from 'aws-cdk-lib/aws
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
-import { Validations } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 import { type KeyAttribute, type TableName, tableNames, tables } from '../shared/aws/tables.ts'
+import { acknowledge } from './acknowledge.ts'
 import type { Settings } from './settings.ts'
 
 const attribute = (key: KeyAttribute) => ({
@@ -64,21 +64,21 @@ export class Storage extends Construct {
       ],
       removalPolicy,
     })
-    Validations.of(this.authBucket).acknowledge({
-      id: 'AwsSolutions-S1',
-      reason:
-        'Only the connector role reads and writes this bucket; object access is auditable by CloudTrail data events.',
-    })
+    acknowledge(
+      this.authBucket,
+      'AwsSolutions-S1',
+      'Only the connector role reads and writes this bucket; object access is auditable by CloudTrail data events.',
+    )
 
     this.adminApiKey = new Secret(this, 'AdminApiKey', {
       description: 'X-Api-Key of the Holdfast admin routes',
       generateSecretString: { passwordLength: 48, excludePunctuation: true },
       removalPolicy,
     })
-    Validations.of(this.adminApiKey).acknowledge({
-      id: 'AwsSolutions-SMG4',
-      reason:
-        'The admin key is handed to people and scripts; rotating it on a timer would lock them out. It is rotated by hand.',
-    })
+    acknowledge(
+      this.adminApiKey,
+      'AwsSolutions-SMG4',
+      'The admin key is handed to people and scripts; rotating it on a timer would lock them out. It is rotated by hand.',
+    )
   }
 }
