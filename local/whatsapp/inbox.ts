@@ -1,0 +1,137 @@
+/** What a simulated phone shows: each message once, however often it arrived, and what it could not decrypt. */
+
+export interface InboxMessage {
+  id: string
+  /** Phone number of the sender. */
+  from: string
+  /** The sender's device: 0 is a phone, others are companions. */
+  device: number
+  /** The field of the Message protobuf that is set, such as `conversation`. */
+  type: string
+  text: string | undefined
+  receivedAt: string
+  arrivals: number
+  read: boolean
+}
+
+export interface UndecryptableMessage {
+  id: string
+  from: string
+  device: number
+  reason: string
+  /** How often a ciphertext under this id failed. */
+  failures: number
+  /** True once a later copy was decrypted. */
+  resolved: boolean
+}
+
+export interface InboxRecord {
+  messages: InboxMessage[]
+  undecryptable: UndecryptableMessage[]
+}
+
+/** The newest are kept: enough for a bench to compare, and a bound on memory. */
+const MESSAGES_MAX = 50_000
+
+interface Waiter {
+  count: number
+  wake: () => void
+}
+
+function key(from: string, id: string): string {
+  return `${from} ${id}`
+}
+
+export class Inbox {
+  readonly #onChange: () => void
+  readonly #messages = new Map<string, InboxMessage>()
+  readonly #undecryptable = new Map<string, UndecryptableMessage>()
+  readonly #waiters = new Set<Waiter>()
+
+  constructor(onChange: () => void, record?: InboxRecord) {
+    this.#onChange = onChange
+    for (const message of record?.messages ?? []) this.#messages.set(key(message.from, message.id), message)
+    for (const failed of record?.undecryptable ?? []) this.#undecryptable.set(key(failed.from, failed.id), failed)
+  }
+
+  get(from: string, id: string): InboxMessage | undefined {
+    return this.#messages.get(key(from, id))
+  }
+
+  /** By id alone, for whoever reads a message without knowing its sender. */
+  findById(id: string): InboxMessage | undefined {
+    for (const message of this.#messages.values()) if (message.id === id) return message
+    return undefined
+  }
+
+  /** Returns the entry; a message that is there already counts one more arrival. */
+  add(message: Omit<InboxMessage, 'arrivals' | 'read'>): InboxMessage {
+    const known = this.#messages.get(key(message.from, message.id))
+    if (known) {
+      known.arrivals++
+      this.#onChange()
+      return known
+    }
+    const entry = { ...message, arrivals: 1, read: false }
+    this.#messages.set(key(message.from, message.id), entry)
+    if (this.#messages.size > MESSAGES_MAX) {
+      const oldest = this.#messages.keys().next().value
+      if (oldest !== undefined) this.#messages.delete(oldest)
+    }
+    this.#onChange()
+    for (const waiter of this.#waiters) if (this.#messages.size >= waiter.count) waiter.wake()
+    return entry
+  }
+
+  markRead(message: InboxMessage): void {
+    message.read = true
+    this.#onChange()
+  }
+
+  /** Returns how often a message under this id failed by now. */
+  failed(from: string, device: number, id: string, reason: string): UndecryptableMessage {
+    const known = this.#undecryptable.get(key(from, id))
+    const entry = known ?? { id, from, device, reason, failures: 0, resolved: false }
+    entry.failures++
+    entry.reason = reason
+    this.#undecryptable.set(key(from, id), entry)
+    this.#onChange()
+    return entry
+  }
+
+  /** True if the message had failed before and counts as decrypted from now on. */
+  resolve(from: string, id: string): boolean {
+    const failed = this.#undecryptable.get(key(from, id))
+    if (!failed || failed.resolved) return false
+    failed.resolved = true
+    this.#onChange()
+    return true
+  }
+
+  /** Resolves when at least `count` messages are there, or when the signal ends the wait. */
+  async waitFor(count: number, signal: AbortSignal): Promise<void> {
+    if (this.#messages.size >= count || signal.aborted) return
+    await new Promise<void>((resolve) => {
+      const waiter = {
+        count,
+        wake: () => {
+          this.#waiters.delete(waiter)
+          signal.removeEventListener('abort', waiter.wake)
+          resolve()
+        },
+      }
+      this.#waiters.add(waiter)
+      signal.addEventListener('abort', waiter.wake)
+    })
+  }
+
+  clear(): void {
+    this.#messages.clear()
+    this.#undecryptable.clear()
+    this.#onChange()
+  }
+
+  record(): InboxRecord {
+    return { messages: [...this.#messages.values()], undecryptable: [...this.#undecryptable.values()] }
+  }
+}

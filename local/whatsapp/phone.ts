@@ -1,0 +1,336 @@
+/**
+ * A simulated phone: device 0 of its number. It decrypts what it is sent, answers with receipts, asks again for what it
+ * could not decrypt, and sends messages to all devices of a number the way a client does, through the server's router.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { proto } from '@whiskeysockets/baileys'
+import { type BinaryNode, bigEndian, child, children, contentBytes, node, unixSeconds } from './binary-node.ts'
+import { KEY_TYPE } from './curve.ts'
+import type { Account } from './directory.ts'
+import { Inbox, type InboxMessage, type InboxRecord } from './inbox.ts'
+import { type DeviceAddress, deviceKey, formatJid, lidOf } from './jids.ts'
+import { bundleFromRetry, retryKeys } from './prekey-nodes.ts'
+import {
+  type CiphertextType,
+  type SessionRecords,
+  SignalIdentity,
+  type SignalIdentityRecord,
+} from './signal-identity.ts'
+import type { Simulator } from './simulator.ts'
+
+export interface PhoneSettings {
+  /** Shown to others as the push name. */
+  name: string
+  business: boolean
+  /** Whether a decrypted message is answered with a delivered receipt, and after that with a read receipt. */
+  autoDeliver: boolean
+  autoRead: boolean
+  /** Whether its receipts come from its LID or from its number; WhatsApp does both. */
+  receiptsFrom: 'lid' | 'pn'
+}
+
+export interface PhoneRecord extends PhoneSettings {
+  nextDevice: number
+  signal: SignalIdentityRecord
+}
+
+interface SentMessage {
+  id: string
+  to: string
+  text: string
+  sentAt: string
+  /** The Message protobuf, for retries. */
+  message: Buffer
+  /** By the recipient's device. */
+  receipts: Record<string, { delivered?: string; read?: string; retries?: number }>
+}
+
+const DEFAULTS: PhoneSettings = {
+  name: '',
+  business: false,
+  autoDeliver: true,
+  autoRead: true,
+  receiptsFrom: 'lid',
+}
+
+const SENT_MAX = 5000
+const RETRIES_MAX = 5
+/** From the second retry on a retry receipt carries a bundle, since the sender's session may be the cause. */
+const RETRY_WITH_KEYS = 2
+const PADDING_MAX = 16
+
+function pad(plaintext: Uint8Array): Buffer {
+  const length = 1 + ((randomBytes(1)[0] ?? 0) % PADDING_MAX)
+  return Buffer.concat([plaintext, Buffer.alloc(length, length)])
+}
+
+function unpad(padded: Buffer): Buffer {
+  const length = padded.at(-1) ?? 0
+  if (length < 1 || length > PADDING_MAX || length > padded.length) throw new Error('the plaintext is not padded')
+  return padded.subarray(0, padded.length - length)
+}
+
+/** The field that says what kind of message it is; context and key distribution only accompany it. */
+function typeOf(message: proto.IMessage): string {
+  const fields = Object.keys(message).filter((field) => message[field as keyof proto.IMessage] != null)
+  return fields.find((field) => field !== 'messageContextInfo' && field !== 'senderKeyDistributionMessage') ?? 'empty'
+}
+
+function textOf(message: proto.IMessage): string | undefined {
+  return (
+    message.conversation ??
+    message.extendedTextMessage?.text ??
+    message.imageMessage?.caption ??
+    message.videoMessage?.caption ??
+    message.documentMessage?.caption ??
+    undefined
+  )
+}
+
+export class Phone {
+  readonly phoneNumber: string
+  readonly signal: SignalIdentity
+  readonly inbox: Inbox
+  readonly #simulator: Simulator
+  readonly #sent = new Map<string, SentMessage>()
+  #settings: PhoneSettings
+  #nextDevice: number
+  /** One thing after the other: messages are shown, and receipts leave, in the order of arrival. */
+  #work: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    simulator: Simulator,
+    phoneNumber: string,
+    stored: { phone?: PhoneRecord; sessions?: SessionRecords | undefined; inbox?: InboxRecord | undefined },
+  ) {
+    const { store } = simulator
+    this.#simulator = simulator
+    this.phoneNumber = phoneNumber
+    const { nextDevice, signal, ...settings } = stored.phone ?? { nextDevice: 1, signal: undefined }
+    this.#settings = { ...DEFAULTS, ...settings }
+    this.#nextDevice = nextDevice
+    this.signal = new SignalIdentity(
+      {
+        owner: phoneNumber,
+        onKeysChanged: () => this.#changed(),
+        onSessionsChanged: () => store.changed('sessions', phoneNumber, () => this.signal.sessionRecords()),
+      },
+      signal,
+      stored.sessions,
+    )
+    this.inbox = new Inbox(() => store.changed('inboxes', phoneNumber, () => this.inbox.record()), stored.inbox)
+  }
+
+  get settings(): PhoneSettings {
+    return this.#settings
+  }
+
+  change(settings: Partial<PhoneSettings>): void {
+    this.#settings = { ...this.#settings, ...settings }
+    this.#changed()
+  }
+
+  takeDeviceNumber(): number {
+    const device = this.#nextDevice++
+    this.#changed()
+    return device
+  }
+
+  /** A `<message>` for this phone, with one ciphertext. */
+  receive(sender: DeviceAddress, stanza: BinaryNode): void {
+    this.#enqueue(() => this.#decrypt(sender, stanza))
+  }
+
+  /** A `<receipt>` about something that this phone sent. */
+  receiveReceipt(sender: DeviceAddress, receipt: BinaryNode): void {
+    const ids = [receipt.attrs.id ?? '', ...children(child(receipt, 'list'), 'item').map(({ attrs }) => attrs.id ?? '')]
+    if (receipt.attrs.type === 'retry') this.#enqueue(() => this.#sendAgain(sender, ids[0] ?? '', receipt))
+    else for (const id of ids) this.#noteReceipt(sender, id, receipt.attrs.type)
+  }
+
+  /** Sends a text to all devices of a number and to this number's own companions; resolves when it is on its way. */
+  send(to: Account, text: string, id = `3A${randomBytes(9).toString('hex').toUpperCase()}`): Promise<string> {
+    return this.#enqueue(async () => {
+      const message = Buffer.from(proto.Message.encode({ conversation: text }).finish())
+      const sentAt = new Date(this.#simulator.now()).toISOString()
+      this.#sent.set(id, { id, to: to.phoneNumber, text, sentAt, message, receipts: {} })
+      if (this.#sent.size > SENT_MAX) this.#sent.delete(this.#sent.keys().next().value ?? '')
+      const { directory } = this.#simulator
+      const own = directory.account(this.phoneNumber)
+      const others = own && own !== to ? directory.devices(own) : []
+      const targets = [...directory.devices(to), ...others].filter((each) => deviceKey(each) !== this.#key)
+      await this.#transmit(id, to, message, targets)
+      return id
+    })
+  }
+
+  /** Shows the sender that the message was read. False if there is no such message. */
+  read(id: string): boolean {
+    const message = this.inbox.findById(id)
+    if (!message) return false
+    this.inbox.markRead(message)
+    this.#sendReceipt(message, 'read')
+    return true
+  }
+
+  /** Sends the delivered receipt that `autoDeliver: false` held back. False if there is no such message. */
+  confirmDelivery(id: string): boolean {
+    const message = this.inbox.findById(id)
+    if (message) this.#sendReceipt(message, undefined)
+    return message !== undefined
+  }
+
+  sentMessages(): Omit<SentMessage, 'message'>[] {
+    return [...this.#sent.values()].map(({ message: _, ...shown }) => shown)
+  }
+
+  get #key(): string {
+    return deviceKey({ phoneNumber: this.phoneNumber, device: 0 })
+  }
+
+  #changed(): void {
+    this.#simulator.store.changed('phones', this.phoneNumber, () => ({
+      ...this.#settings,
+      nextDevice: this.#nextDevice,
+      signal: this.signal.record(),
+    }))
+  }
+
+  #enqueue<T>(job: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(job)
+    this.#work = result.catch(() => undefined)
+    return result
+  }
+
+  async #decrypt(sender: DeviceAddress, stanza: BinaryNode): Promise<void> {
+    const id = stanza.attrs.id ?? ''
+    const encrypted = child(stanza, 'enc')
+    let message: proto.Message
+    try {
+      const body = contentBytes(encrypted)
+      const type = encrypted?.attrs.type
+      if (!body || (type !== 'pkmsg' && type !== 'msg')) throw new Error(`no ciphertext of a known type (${type})`)
+      message = proto.Message.decode(unpad(await this.signal.decrypt(sender, type satisfies CiphertextType, body)))
+    } catch (error) {
+      this.#decryptFailed(sender, stanza, error instanceof Error ? error.message : String(error))
+      return
+    }
+    if (this.inbox.resolve(sender.phoneNumber, id)) this.#simulator.stats.undecryptable--
+    // A copy of what an own companion sent or asked: read by the phone, not shown as received.
+    if (sender.phoneNumber === this.phoneNumber) return
+    const entry = this.inbox.add({
+      id,
+      from: sender.phoneNumber,
+      device: sender.device,
+      type: typeOf(message),
+      text: textOf(message),
+      receivedAt: new Date(this.#simulator.now()).toISOString(),
+    })
+    const { arrivals } = entry
+    this.#simulator.events.publish({
+      event: 'received',
+      id,
+      phone: this.phoneNumber,
+      from: deviceKey(sender),
+      arrivals,
+    })
+    if (this.#settings.autoDeliver) this.#sendReceipt(entry, undefined)
+    if (this.#settings.autoDeliver && this.#settings.autoRead) {
+      this.inbox.markRead(entry)
+      this.#sendReceipt(entry, 'read')
+    }
+  }
+
+  #decryptFailed(sender: DeviceAddress, stanza: BinaryNode, reason: string): void {
+    const { stats, events } = this.#simulator
+    const id = stanza.attrs.id ?? ''
+    stats.decryptFailures++
+    // A copy of a message that is shown already: the sender needs its receipt, not a request for one more copy.
+    const shown = this.inbox.get(sender.phoneNumber, id)
+    if (shown) {
+      shown.arrivals++
+      if (this.#settings.autoDeliver) this.#sendReceipt(shown, undefined)
+      return
+    }
+    const failed = this.inbox.failed(sender.phoneNumber, sender.device, id, reason)
+    if (failed.failures === 1) stats.undecryptable++
+    events.publish({ event: 'undecryptable', id, phone: this.phoneNumber, from: deviceKey(sender), reason })
+    if (failed.failures > RETRIES_MAX) return
+    stats.resendsRequested++
+    const count = failed.failures.toString()
+    const content = [
+      node('retry', { count, id, t: stanza.attrs.t ?? unixSeconds(this.#simulator.now()), v: '1', error: '0' }),
+      node('registration', {}, bigEndian(this.signal.registrationId, 4)),
+    ]
+    if (failed.failures >= RETRY_WITH_KEYS) content.push(retryKeys(this.signal.takeBundle(), KEY_TYPE))
+    const { recipient } = stanza.attrs
+    this.#routeReceipt(sender, { id, type: 'retry', ...(recipient === undefined ? {} : { recipient }) }, content)
+  }
+
+  #sendReceipt(message: InboxMessage, type: 'read' | undefined): void {
+    const attrs = { id: message.id, ...(type === undefined ? {} : { type }) }
+    this.#routeReceipt({ phoneNumber: message.from, device: message.device }, attrs)
+  }
+
+  #routeReceipt(to: DeviceAddress, attrs: BinaryNode['attrs'], content?: BinaryNode[]): void {
+    const jid = formatJid(lidOf(to.phoneNumber), 'lid', to.device)
+    const sender = { phoneNumber: this.phoneNumber, device: 0 }
+    this.#simulator.router.routeReceipt(sender, node('receipt', { to: jid, ...attrs }, content))
+  }
+
+  #noteReceipt(sender: DeviceAddress, id: string, type: string | undefined): void {
+    const sent = this.#sent.get(id)
+    if (!sent) return
+    const at = new Date(this.#simulator.now()).toISOString()
+    const receipts = sent.receipts[deviceKey(sender)] ?? {}
+    if (type === 'read' || type === 'played') receipts.read = at
+    else if (type === undefined || type === 'inactive') receipts.delivered = at
+    sent.receipts[deviceKey(sender)] = receipts
+  }
+
+  async #sendAgain(sender: DeviceAddress, id: string, receipt: BinaryNode): Promise<void> {
+    const sent = this.#sent.get(id)
+    const to = sent && this.#simulator.directory.account(sent.to)
+    if (!sent || !to) return
+    const receipts = sent.receipts[deviceKey(sender)] ?? {}
+    receipts.retries = (receipts.retries ?? 0) + 1
+    sent.receipts[deviceKey(sender)] = receipts
+    if (receipts.retries > RETRIES_MAX) return
+    const bundle = bundleFromRetry(receipt) ?? this.#simulator.directory.takeBundle(sender)
+    if (!bundle) return
+    await this.signal.startSession(sender, bundle)
+    await this.#transmit(id, to, sent.message, [sender], receipts.retries)
+  }
+
+  async #transmit(
+    id: string,
+    to: Account,
+    message: Buffer,
+    targets: DeviceAddress[],
+    retryCount?: number,
+  ): Promise<void> {
+    const { directory, router } = this.#simulator
+    const toJid = formatJid(to.lid, 'lid')
+    const own = pad(
+      proto.Message.encode({
+        deviceSentMessage: { destinationJid: toJid, message: proto.Message.decode(message) },
+      }).finish(),
+    )
+    const participants: BinaryNode[] = []
+    for (const target of targets) {
+      if (!this.signal.hasSession(target)) {
+        const bundle = directory.takeBundle(target)
+        if (!bundle) continue
+        await this.signal.startSession(target, bundle)
+      }
+      const copy = target.phoneNumber === this.phoneNumber ? own : pad(message)
+      const { type, body } = await this.signal.encrypt(target, copy)
+      const attrs = { v: '2', type, ...(retryCount === undefined ? {} : { count: retryCount.toString() }) }
+      const jid = formatJid(lidOf(target.phoneNumber), 'lid', target.device)
+      participants.push(node('to', { jid }, [node('enc', attrs, body)]))
+    }
+    const stanza = node('message', { id, to: toJid, type: 'text' }, [node('participants', {}, participants)])
+    router.routeMessage({ phoneNumber: this.phoneNumber, device: 0 }, stanza)
+  }
+}

@@ -1,0 +1,140 @@
+/** Counters that a test or a bench reads: who was logged in how often and at once, and which message arrived how often. */
+
+const RATE_WINDOW_MS = 1000
+
+interface DeviceStats {
+  /** Authenticated sockets at this moment. */
+  open: number
+  maxOpen: number
+  logins: number
+  lastLoginAt: string | undefined
+}
+
+export class Stats {
+  readonly #now: () => number
+  #devices = new Map<string, DeviceStats>()
+  #arrivals = new Map<string, number>()
+  #recentLogins: number[] = []
+  #socketsOpen = 0
+  #handshakes = 0
+  loginsTotal = 0
+  loginRatePeak = 0
+  handshakesPeak = 0
+  socketsOpenPeak = 0
+  refusedLogins = 0
+  refusedUpgrades = 0
+  conflicts = 0
+  pairings = 0
+  decryptFailures = 0
+  undecryptable = 0
+  resendsRequested = 0
+  protocolErrors = 0
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  handshakeStarted(): void {
+    this.#handshakes++
+    this.handshakesPeak = Math.max(this.handshakesPeak, this.#handshakes)
+  }
+
+  handshakeEnded(): void {
+    this.#handshakes--
+  }
+
+  loggedIn(device: string): void {
+    const now = this.#now()
+    const stats = this.#device(device)
+    stats.logins++
+    stats.open++
+    stats.maxOpen = Math.max(stats.maxOpen, stats.open)
+    stats.lastLoginAt = new Date(now).toISOString()
+    this.loginsTotal++
+    this.#socketsOpen++
+    this.socketsOpenPeak = Math.max(this.socketsOpenPeak, this.#socketsOpen)
+    this.#recentLogins.push(now)
+    while (this.#recentLogins[0] !== undefined && this.#recentLogins[0] <= now - RATE_WINDOW_MS)
+      this.#recentLogins.shift()
+    this.loginRatePeak = Math.max(this.loginRatePeak, this.#recentLogins.length)
+  }
+
+  loggedOut(device: string): void {
+    this.#device(device).open--
+    this.#socketsOpen--
+  }
+
+  /** Returns how often the message has arrived by now. */
+  messageArrived(id: string): number {
+    const arrivals = (this.#arrivals.get(id) ?? 0) + 1
+    this.#arrivals.set(id, arrivals)
+    return arrivals
+  }
+
+  /** Starts counting anew; what is open stays open. */
+  reset(): void {
+    const open = [...this.#devices].filter(([, stats]) => stats.open > 0)
+    this.#devices = new Map(
+      open.map(([device, stats]) => [
+        device,
+        { open: stats.open, maxOpen: stats.open, logins: 0, lastLoginAt: undefined },
+      ]),
+    )
+    this.#arrivals = new Map()
+    this.#recentLogins = []
+    this.loginsTotal = 0
+    this.loginRatePeak = 0
+    this.handshakesPeak = this.#handshakes
+    this.socketsOpenPeak = this.#socketsOpen
+    this.refusedLogins = 0
+    this.refusedUpgrades = 0
+    this.conflicts = 0
+    this.pairings = 0
+    this.decryptFailures = 0
+    this.undecryptable = 0
+    this.resendsRequested = 0
+    this.protocolErrors = 0
+  }
+
+  /** `withMessages: false` leaves out the table of ids, which grows with every message. */
+  report(withMessages: boolean) {
+    let maxSocketsPerDevice = 0
+    for (const stats of this.#devices.values()) maxSocketsPerDevice = Math.max(maxSocketsPerDevice, stats.maxOpen)
+    let messagesArrived = 0
+    let messagesArrivedTwice = 0
+    for (const arrivals of this.#arrivals.values()) {
+      messagesArrived += arrivals
+      if (arrivals > 1) messagesArrivedTwice++
+    }
+    return {
+      socketsOpen: this.#socketsOpen,
+      socketsOpenPeak: this.socketsOpenPeak,
+      maxSocketsPerDevice,
+      handshakesPeak: this.handshakesPeak,
+      loginsTotal: this.loginsTotal,
+      loginRatePeak: this.loginRatePeak,
+      refusedLogins: this.refusedLogins,
+      refusedUpgrades: this.refusedUpgrades,
+      conflicts: this.conflicts,
+      pairings: this.pairings,
+      messagesTotal: messagesArrived,
+      messagesDistinct: this.#arrivals.size,
+      messagesArrivedTwice,
+      decryptFailures: this.decryptFailures,
+      undecryptable: this.undecryptable,
+      resendsRequested: this.resendsRequested,
+      protocolErrors: this.protocolErrors,
+      devices: Object.fromEntries(this.#devices),
+      ...(withMessages ? { messages: Object.fromEntries(this.#arrivals) } : {}),
+    }
+  }
+
+  #device(device: string): DeviceStats {
+    let stats = this.#devices.get(device)
+    if (!stats) {
+      stats = { open: 0, maxOpen: 0, logins: 0, lastLoginAt: undefined }
+      this.#devices.set(device, stats)
+    }
+    return stats
+  }
+}
