@@ -1,0 +1,166 @@
+import type { AuthState } from '../ports.ts'
+import type { Journal } from './journal.ts'
+import { packKeyPair, type Records, unpackKeyPair } from './records.ts'
+import { decodeValue, encodeValue } from './values.ts'
+
+/** What Baileys calls creds: an object of JSON values and bytes. Only these two fields mean something here. */
+export interface Creds {
+  /** Set by the server at pair-success. */
+  me?: { id: string; lid?: string; name?: string }
+  /** The account's signature of this device: there from the moment that pairing succeeded. */
+  account?: unknown
+}
+
+/** A Signal record to set, or null to delete. */
+export interface SignalChange {
+  readonly type: string
+  readonly id: string
+  readonly value: unknown
+}
+
+/** A decrypted message whose acknowledgement WhatsApp may not have yet. */
+export interface KeptInbound {
+  readonly whatsappId: string
+  /** As libsignal gave it: padded protobuf. */
+  readonly plaintext: Uint8Array
+  /** Attributes of the stanza that name chat, sender, time. */
+  readonly envelope: Readonly<Record<string, string>>
+}
+
+/**
+ * One connection's auth state: the read path is memory, and every change is noted for the journal in the same synchronous
+ * step, so that what belongs together (a session and the message that advanced it) can't be appended apart.
+ */
+export class ConnectionAuthState implements AuthState {
+  /** Baileys changes it in place; `saveCreds` finds out what. */
+  readonly creds: Creds
+  readonly #records: Records
+  readonly #journal: Journal
+  readonly #attempted: Set<string>
+  #linked: boolean
+
+  constructor(creds: Creds, records: Records, journal: Journal, linked: boolean) {
+    this.creds = creds
+    this.#records = records
+    this.#journal = journal
+    this.#linked = linked
+    this.#attempted = new Set([...records.keys('attempted/')].map((key) => key.slice('attempted/'.length)))
+  }
+
+  get registered(): boolean {
+    return this.#linked
+  }
+
+  /** True while a frame may leave at once. */
+  get clean(): boolean {
+    return this.#journal.clean
+  }
+
+  durable(): Promise<void> {
+    return this.#journal.durable()
+  }
+
+  close(how: 'flush' | 'abandon'): Promise<void> {
+    return this.#journal.close(how)
+  }
+
+  /** Fields of the creds that differ from what is recorded. At pair-success the identity begins to be kept. */
+  saveCreds(): void {
+    const recorded = new Set(this.#records.keys('creds/'))
+    for (const [field, value] of Object.entries(this.creds)) {
+      if (value === undefined) continue
+      const key = `creds/${field}`
+      recorded.delete(key)
+      this.#put(key, encodeValue(value))
+    }
+    for (const key of recorded) this.#put(key, null)
+    if (!this.#linked && this.creds.account !== undefined && this.creds.me !== undefined) {
+      this.#linked = true
+      this.#journal.begin()
+    }
+  }
+
+  /** The Signal record, a fresh copy at every read, or undefined. */
+  read(type: string, id: string): unknown {
+    const text = this.#records.get(`key/${type}/${id}`)
+    if (text === undefined) return undefined
+    return type === 'pre-key' ? unpackKeyPair(text) : decodeValue(text)
+  }
+
+  /** All of them in one step. */
+  apply(changes: readonly SignalChange[]): void {
+    for (const { type, id, value } of changes) {
+      const text =
+        value === null || value === undefined ? null : type === 'pre-key' ? packPreKey(id, value) : encodeValue(value)
+      this.#put(`key/${type}/${id}`, text)
+    }
+  }
+
+  attempted(): ReadonlySet<string> {
+    return this.#attempted
+  }
+
+  /** Its ciphertext is made in this same step. */
+  attempt(whatsappId: string): void {
+    this.#attempted.add(whatsappId)
+    this.#put(`attempted/${whatsappId}`, '1')
+  }
+
+  settled(whatsappId: string): void {
+    this.#attempted.delete(whatsappId)
+    this.#put(`attempted/${whatsappId}`, null)
+  }
+
+  keepInbound(hash: string, kept: KeptInbound): void {
+    this.#put(`inbound/${hash}`, encodeValue(kept))
+  }
+
+  inbound(hash: string): KeptInbound | undefined {
+    const text = this.#records.get(`inbound/${hash}`)
+    return text === undefined ? undefined : (decodeValue(text) as KeptInbound)
+  }
+
+  /** Hashes, oldest first. */
+  inboundHashes(): string[] {
+    return [...this.#records.keys('inbound/')].map((key) => key.slice('inbound/'.length))
+  }
+
+  dropInbound(hash: string): void {
+    this.#put(`inbound/${hash}`, null)
+  }
+
+  devices(user: string): unknown {
+    const text = this.#records.get(`devices/${user}`)
+    return text === undefined ? undefined : decodeValue(text)
+  }
+
+  keepDevices(user: string, value: unknown): void {
+    this.#put(`devices/${user}`, value === undefined ? null : encodeValue(value))
+  }
+
+  /** Users with a device list, the longest kept first. */
+  deviceUsers(): string[] {
+    return [...this.#records.keys('devices/')].map((key) => key.slice('devices/'.length))
+  }
+
+  #put(key: string, text: string | null): void {
+    if ((this.#records.get(key) ?? null) === text) return
+    this.#records.set(key, text)
+    this.#journal.changed(key)
+  }
+}
+
+/** The creds as they were recorded. */
+export function credsOf(records: Records): Creds {
+  const creds: Record<string, unknown> = {}
+  for (const key of records.keys('creds/')) creds[key.slice('creds/'.length)] = decodeValue(records.get(key) ?? 'null')
+  return creds as Creds
+}
+
+function packPreKey(id: string, value: unknown): string {
+  const pair = value as { readonly private?: unknown; readonly public?: unknown }
+  if (!(pair.private instanceof Uint8Array) || !(pair.public instanceof Uint8Array)) {
+    throw new Error(`prekey ${id}: expected a pair of bytes`)
+  }
+  return packKeyPair({ private: pair.private, public: pair.public })
+}
