@@ -151,10 +151,7 @@ export function phones(simulatorUrl: string): Phones {
       expectOk('enter code', await simulator.post(`/phones/${digits(phoneNumber)}/pairing-code`, { code }))
     },
     async inbox(phoneNumber, count) {
-      const body = expectOk(
-        'inbox',
-        await simulator.get(`/phones/${digits(phoneNumber)}/inbox?count=${count}&wait=60`),
-      )
+      const body = expectOk('inbox', await simulator.get(`/phones/${digits(phoneNumber)}/inbox?count=${count}&wait=60`))
       const messages: InboxEntry[] = Array.isArray(body) ? body : body.messages
       if (messages.length < count) throw new Error(`the inbox of ${phoneNumber} has ${messages.length} of ${count}`)
       return messages
