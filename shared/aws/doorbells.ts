@@ -1,5 +1,14 @@
-import type { SQSClient } from '@aws-sdk/client-sqs'
-import type { DoorbellQueue, DoorbellRinger } from '../domain/stores/doorbell.ts'
+import { createHash } from 'node:crypto'
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs'
+import { z } from 'zod'
+import type { Doorbell, DoorbellQueue, DoorbellRinger, ReceivedDoorbell } from '../domain/stores/doorbell.ts'
+import { commandKinds, type PartitionId } from '../domain/words.ts'
 
 export interface PartitionQueues {
   readonly queues: SQSClient
@@ -7,12 +16,142 @@ export interface PartitionQueues {
   readonly partitionQueuePrefix: string
 }
 
-export function doorbellRinger(_queues: PartitionQueues): DoorbellRinger {
-  throw new Error('not written yet')
+const ref = { businessProfileId: z.string().min(1), connectionId: z.string().min(1) }
+const body = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('send'),
+    ...ref,
+    messageId: z.string().min(1),
+    generation: z.number().int().nonnegative(),
+  }),
+  z.strictObject({ kind: z.literal('command'), ...ref, command: z.enum(commandKinds), commandId: z.string().min(1) }),
+])
+
+const queueUrl = (prefix: string, partition: PartitionId): string => `${prefix}partition-${partition}.fifo`
+
+/** Commands have groups of their own, so that one overtakes the sends that wait. */
+const groupOf = (doorbell: Doorbell): string =>
+  doorbell.kind === 'send' ? doorbell.connectionId : `command:${doorbell.connectionId}`
+
+/** A generation per ring, so that a second ring within the five minutes of deduplication is not swallowed. */
+const deduplicationId = (doorbell: Doorbell): string =>
+  doorbell.kind === 'send' ? `${doorbell.messageId}:${doorbell.generation}` : doorbell.commandId
+
+/** One request a ring. */
+export function doorbellRinger({ queues, partitionQueuePrefix }: PartitionQueues): DoorbellRinger {
+  return {
+    async ring(partition, doorbell) {
+      await queues.send(
+        new SendMessageCommand({
+          QueueUrl: queueUrl(partitionQueuePrefix, partition),
+          MessageBody: JSON.stringify(doorbell),
+          MessageGroupId: groupOf(doorbell),
+          MessageDeduplicationId: deduplicationId(doorbell),
+        }),
+      )
+    },
+  }
 }
 
-export function doorbellQueue(
-  _queues: PartitionQueues & { readonly polling: SQSClient; readonly deadLetterQueueUrl: string },
-): DoorbellQueue {
-  throw new Error('not written yet')
+/** Never throws: a body that is no doorbell is the sender's mistake, and must block nothing. */
+export function parseDoorbell(text: string): { readonly doorbell: Doorbell } | { readonly problem: string } {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return { problem: 'body: expected JSON' }
+  }
+  const parsed = body.safeParse(json)
+  if (parsed.success) return { doorbell: parsed.data }
+  const [issue] = parsed.error.issues
+  return { problem: `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'expected a doorbell'}` }
+}
+
+function receivedOf(text: string, receipt: string): ReceivedDoorbell {
+  return { receipt, body: text, ...parseDoorbell(text) }
+}
+
+/** SQS's limit of a batch and of a receive. */
+const batchMax = 10
+
+interface BatchFailure {
+  readonly Id: string | undefined
+  readonly SenderFault: boolean | undefined
+  readonly Code: string | undefined
+}
+
+/**
+ * @param polling a client with as many sockets as there are partitions to poll (`pollingQueueClient`).
+ * @param deadLetterQueueUrl a FIFO queue.
+ */
+export function doorbellQueue({
+  queues,
+  polling,
+  partitionQueuePrefix,
+  deadLetterQueueUrl,
+}: PartitionQueues & { readonly polling: SQSClient; readonly deadLetterQueueUrl: string }): DoorbellQueue {
+  /**
+   * A receipt that SQS no longer knows is no failure: its message went to another poll, and the row decides there. What
+   * SQS itself could not do is asked for once more.
+   */
+  async function inBatches(
+    receipts: readonly string[],
+    send: (entries: { Id: string; ReceiptHandle: string }[]) => Promise<readonly BatchFailure[]>,
+  ): Promise<void> {
+    for (let i = 0; i < receipts.length; i += batchMax) {
+      const entries = receipts.slice(i, i + batchMax).map((receipt, n) => ({ Id: String(n), ReceiptHandle: receipt }))
+      const failed = (await send(entries)).filter((failure) => failure.SenderFault !== true)
+      if (failed.length === 0) continue
+      const ids = new Set(failed.map((failure) => failure.Id))
+      const again = (await send(entries.filter((entry) => ids.has(entry.Id)))).find((f) => f.SenderFault !== true)
+      if (again !== undefined) throw new Error(`${ids.size} messages could not be settled: ${again.Code}`)
+    }
+  }
+
+  const done: DoorbellQueue['done'] = (partition, receipts) =>
+    inBatches(receipts, async (Entries) => {
+      const QueueUrl = queueUrl(partitionQueuePrefix, partition)
+      const { Failed } = await queues.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }))
+      return (Failed ?? []) as BatchFailure[]
+    })
+
+  return {
+    done,
+
+    async receive(partition, waitSeconds) {
+      const { Messages } = await polling.send(
+        new ReceiveMessageCommand({
+          QueueUrl: queueUrl(partitionQueuePrefix, partition),
+          MaxNumberOfMessages: batchMax,
+          WaitTimeSeconds: waitSeconds,
+        }),
+      )
+      return (Messages ?? []).map(({ Body, ReceiptHandle }) => receivedOf(Body ?? '', ReceiptHandle ?? ''))
+    },
+
+    handBack: (partition, receipts) =>
+      inBatches(receipts, async (entries) => {
+        const QueueUrl = queueUrl(partitionQueuePrefix, partition)
+        const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: 0 }))
+        const { Failed } = await queues.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }))
+        return (Failed ?? []) as BatchFailure[]
+      }),
+
+    async reject(partition, message) {
+      await queues.send(
+        new SendMessageCommand({
+          QueueUrl: deadLetterQueueUrl,
+          MessageBody: message.body,
+          MessageGroupId: `partition-${partition}`,
+          // A crash before the deletion below brings the message again: the same text is put aside once.
+          MessageDeduplicationId: createHash('sha256').update(`${partition}\n${message.body}`).digest('hex'),
+          MessageAttributes: {
+            reason: { DataType: 'String', StringValue: message.problem ?? 'rejected' },
+            partition: { DataType: 'Number', StringValue: String(partition) },
+          },
+        }),
+      )
+      await done(partition, [message.receipt])
+    },
+  }
 }

@@ -1,0 +1,125 @@
+import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
+import { canStep, overridableFailures, statusesBefore } from '../domain/message-status.ts'
+import type { OutboundRow, SendStep, StepOutcome, WorkerMessages } from '../domain/stores/messages.ts'
+import type { ConnectionRef, Epoch } from '../domain/words.ts'
+import { type Change, putIf, update } from './expressions.ts'
+import { messageKey, outboundKey } from './ids.ts'
+import { asOutbound, itemKey, readMessage, toItem, toRow } from './message-items.ts'
+import { conditional, type StoreTable } from './requests.ts'
+import { endWaiting, listWaiting, noLongerWaiting, type WaitingCounts, waitingCounts } from './waiting.ts'
+
+const times = {
+  sent: 'sentAt',
+  delivered: 'deliveredAt',
+  read: 'readAt',
+  played: 'playedAt',
+  failed: 'failedAt',
+} as const
+
+/** `message-status.ts` as a condition: the statuses that may come before, and the failures that may be overridden. */
+function forward(step: SendStep): { readonly condition: string; readonly values: Readonly<Record<string, string>> } {
+  const before = statusesBefore(step)
+  const codes = overridableFailures.filter((code) => canStep({ status: 'failed', error: { code } }, step))
+  const clauses = [
+    ...(before.length === 0 ? [] : [`#status IN (${before.map((_, i) => `:before${i}`).join(', ')})`]),
+    ...(codes.length === 0
+      ? []
+      : [`(#status = :failed AND #error.#code IN (${codes.map((_, i) => `:code${i}`).join(', ')}))`]),
+  ]
+  return {
+    condition: clauses.join(' OR '),
+    values: {
+      ...Object.fromEntries(before.map((status, i) => [`:before${i}`, status])),
+      ...Object.fromEntries(codes.map((code, i) => [`:code${i}`, code])),
+      ...(codes.length === 0 ? {} : { ':failed': 'failed' }),
+    },
+  }
+}
+
+function stepChange(step: SendStep, epoch: Epoch, waits: boolean): Change {
+  const { condition, values } = forward(step)
+  return {
+    set: {
+      ...noLongerWaiting,
+      status: step.status,
+      error: step.status === 'failed' ? step.error : null,
+      // An overridden failure never happened.
+      failedAt: null,
+      [times[step.status]]: step.at,
+      epoch,
+      updatedAt: step.at,
+    },
+    compute: { version: '#version + :one' },
+    condition:
+      `attribute_exists(#key) AND #epoch <= :epoch AND (${condition}) AND ` +
+      `${waits ? 'attribute_exists' : 'attribute_not_exists'}(#waitingPartition)`,
+    values: { ...values, ':epoch': epoch, ':one': 1 },
+  }
+}
+
+/**
+ * The connector's side. `getOutbound` 1 RCU, `listWaiting` 0.5 RCU per 4 KB, `step` 6 WCU where it ends waiting and 2 after
+ * that, `note` 3 WCU, `putInbound` 2 WCU.
+ */
+export function workerMessages(store: StoreTable): WorkerMessages & WaitingCounts {
+  const { documents, table } = store
+
+  async function readOutbound(ref: ConnectionRef, key: string): Promise<OutboundRow | undefined> {
+    const row = await readMessage(store, ref, key)
+    return row?.direction === 'outbound' ? row : undefined
+  }
+
+  function write(ref: ConnectionRef, key: string, change: Change, waits: boolean) {
+    if (waits) return endWaiting(store, ref, key, change)
+    return conditional(() => documents.send(new UpdateCommand(update(table, itemKey(ref, key), change))))
+  }
+
+  return {
+    ...waitingCounts(store),
+    getOutbound: (ref, messageId) => readOutbound(ref, messageKey(messageId)),
+    getByWhatsappId: (ref, whatsappId) => readOutbound(ref, outboundKey(whatsappId)),
+    listWaiting: (partition) => listWaiting(store, partition),
+
+    async step(ref, whatsappId, epoch, step): Promise<StepOutcome> {
+      // An ack or a failure mostly meets a waiting send, a receipt one that was sent. A wrong guess costs one more request:
+      // the refusal brings the row.
+      let waits = step.status === 'sent' || step.status === 'failed'
+      for (let tries = 0; tries < 4; tries++) {
+        const written = await write(ref, outboundKey(whatsappId), stepChange(step, epoch, waits), waits)
+        if (written.kind === 'landed') return { kind: 'written' }
+        if (written.item === undefined) return { kind: 'gone' }
+        const row = asOutbound(toRow(written.item))
+        if (row.epoch > epoch) return { kind: 'fenced' }
+        if (!canStep(row, step)) return { kind: 'stale' }
+        waits = row.waitingPartition !== undefined
+      }
+      throw new Error(`message ${whatsappId}: changed under every attempt to set it ${step.status}`)
+    },
+
+    /** A send that waits no longer keeps no sentence: nothing is written then. */
+    async note(ref, whatsappId, epoch, note, now) {
+      const written = await conditional(() =>
+        documents.send(
+          new UpdateCommand(
+            update(table, itemKey(ref, outboundKey(whatsappId)), {
+              set: { note, epoch, updatedAt: now },
+              compute: { version: '#version + :one' },
+              condition: 'attribute_exists(#waitingPartition) AND #epoch <= :epoch',
+              values: { ':epoch': epoch, ':one': 1 },
+            }),
+          ),
+        ),
+      )
+      if (written.kind === 'landed') return { kind: 'written' }
+      if (written.item === undefined) return { kind: 'gone' }
+      return { kind: asOutbound(toRow(written.item)).epoch > epoch ? 'fenced' : 'written' }
+    },
+
+    async putInbound(row) {
+      const put = await conditional(() =>
+        documents.send(new PutCommand(putIf(table, toItem(row), 'attribute_not_exists(#key)'))),
+      )
+      return { kind: put.kind === 'landed' ? 'created' : 'exists' }
+    },
+  }
+}
