@@ -55,8 +55,8 @@ function parseField(field: string, spec: FieldSpec): ReadonlySet<number> | strin
   for (const item of field.split(',')) {
     const [, range = '', step] = /^([^/]+)(?:\/(\d+))?$/.exec(item) ?? []
     const [low = '', high] = range.split('-')
-    const from = low === '*' ? spec.from : valueOf(low, spec)
-    const to = low === '*' || (step !== undefined && high === undefined) ? spec.to : valueOf(high ?? low, spec)
+    const from = low === '*' ? spec.from : fieldValue(low, spec)
+    const to = low === '*' || (step !== undefined && high === undefined) ? spec.to : fieldValue(high ?? low, spec)
     const by = step === undefined ? 1 : Number(step)
     if (from === undefined || to === undefined || from > to || by === 0) {
       return `${spec.name}: ${item} is not supported: expected ${spec.from}-${spec.to} with * , - /`
@@ -66,7 +66,7 @@ function parseField(field: string, spec: FieldSpec): ReadonlySet<number> | strin
   return values
 }
 
-function valueOf(word: string, spec: FieldSpec): number | undefined {
+function fieldValue(word: string, spec: FieldSpec): number | undefined {
   const named = (spec.names as readonly string[]).indexOf(word.toUpperCase())
   if (named >= 0) return spec.from + named
   const value = Number(word)
