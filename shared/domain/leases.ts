@@ -105,7 +105,7 @@ export function observe(memory: FleetMemory, view: FleetView, times: LookTimes):
 }
 
 export type WorkerStanding =
-  | { readonly kind: 'alive' }
+  | { readonly kind: 'alive'; readonly stoodStillMs: number }
   /** Its counter stood still for a lease time: may be taken from, under the condition that it still does. */
   | { readonly kind: 'silent'; readonly counterSeen: number; readonly stoodStillMs: number }
   /** Its row says so: cannot renew, holds nothing. */
@@ -120,12 +120,12 @@ export function standingOf(
   terms: LeaseTerms,
 ): WorkerStanding {
   const sighting = memory.workers.get(workerId)
-  if (sighting === undefined) return { kind: 'alive' }
+  if (sighting === undefined) return { kind: 'alive', stoodStillMs: 0 }
   const stoodStillMs = askedAt - sighting.since
   if (row?.state === 'dead') {
     return { kind: 'dead', counterSeen: row.counter, deadForMs: askedAt - (sighting.deadSince ?? askedAt) }
   }
-  if (stoodStillMs < terms.leaseMs) return { kind: 'alive' }
+  if (stoodStillMs < terms.leaseMs) return { kind: 'alive', stoodStillMs }
   return { kind: 'silent', counterSeen: sighting.counter, stoodStillMs }
 }
 

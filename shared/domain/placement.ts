@@ -32,22 +32,27 @@ export interface PlacedPartition {
   readonly decision: LeaseDecision
 }
 
-/** Loads of all workers that are alive, by what the partitions' rows say. */
+/**
+ * Loads of all workers that are alive, by what the partitions' rows say. One whose counter stood still for `doubtMs` may be
+ * dying: it keeps what it has, and is given nothing.
+ */
 export function loadsOf(
   workers: readonly { readonly row: WorkerRow; readonly standing: WorkerStanding }[],
   partitions: readonly PlacedPartition[],
+  doubtMs: number,
 ): readonly Load[] {
-  const alive = workers.filter(({ standing }) => standing.kind === 'alive')
-  return alive.map(({ row }) => {
+  return workers.flatMap(({ row, standing }): Load[] => {
+    if (standing.kind !== 'alive') return []
     const carried = partitions.filter((placed) => carrierOf(placed) === row.workerId)
-    return {
+    const load = {
       workerId: row.workerId,
       deployment: row.deployment,
       weight: carried.reduce((sum, placed) => sum + weightOf(placed.row), 0),
       connections: carried.reduce((sum, placed) => sum + placed.row.connections, 0),
       maxConnections: row.maxConnections,
-      receives: row.state === 'live',
+      receives: row.state === 'live' && standing.stoodStillMs < doubtMs,
     }
+    return [load]
   })
 }
 
@@ -63,8 +68,7 @@ function hasRoom(load: Load, partition: Pick<PartitionRow, 'connections'>): bool
 /** Partitions go to the newest deployment as long as it has room: its workers will be there longest. */
 function newestDeployment(loads: readonly Load[]): string | undefined {
   return loads.reduce<string | undefined>(
-    (newest, load) =>
-      load.receives && (newest === undefined || load.deployment > newest) ? load.deployment : newest,
+    (newest, load) => (load.receives && (newest === undefined || load.deployment > newest) ? load.deployment : newest),
     undefined,
   )
 }

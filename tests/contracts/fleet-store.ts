@@ -120,7 +120,10 @@ export function fleetStoreContract(name: string, fresh: () => Promise<FleetStore
       await store.markDead('a')
       for (const id of [0, 1]) {
         const seen = { workerId: 'a', counterSeen: 99 }
-        expect(await store.take({ partition: id, epoch: 1, owner: 'a' }, 'b', seen)).toEqual({ kind: 'taken', epoch: 2 })
+        expect(await store.take({ partition: id, epoch: 1, owner: 'a' }, 'b', seen)).toEqual({
+          kind: 'taken',
+          epoch: 2,
+        })
       }
     })
 
