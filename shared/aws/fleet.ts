@@ -22,10 +22,12 @@ const owned = (by: WorkerId, epoch: Epoch): NonNullable<Change['set']> => ({
   request: null,
 })
 
-/** A refused change of owner may be our own, whose answer was lost: nobody else writes our name with that epoch. */
-function outcome(stored: Item | undefined, by: WorkerId, epoch: Epoch): TakeOutcome {
-  return stored?.owner === by && stored.epoch === epoch + 1 ? { kind: 'taken', epoch: epoch + 1 } : { kind: 'lost' }
-}
+/**
+ * `lost` may also be our own change whose answer was lost: the next view shows the partition as ours, and we take it again at
+ * the next epoch.
+ */
+const outcome = (kind: 'landed' | 'refused', epoch: Epoch): TakeOutcome =>
+  kind === 'landed' ? { kind: 'taken', epoch: epoch + 1 } : { kind: 'lost' }
 
 /**
  * `view` 1 RCU per 4 KB, twice (half as much again for each further page); `take` 4 WCU from an owner and 2 without;
@@ -104,9 +106,10 @@ export function fleetStore({ documents, table }: StoreTable): FleetStore {
         condition: `#epoch = :epoch AND ${owner === undefined ? 'attribute_not_exists(#owner)' : '#owner = :owner'}`,
         values: { ':epoch': epoch, ...(owner === undefined ? {} : { ':owner': owner }) },
       })
-      if (owner === undefined) {
+      // Nobody to watch: it is nobody's, or our own from an answer that was lost.
+      if (owner === undefined || owner === by) {
         const taken = await conditional(() => documents.send(new UpdateCommand(taking)))
-        return taken.kind === 'landed' ? { kind: 'taken', epoch: epoch + 1 } : outcome(taken.item, by, epoch)
+        return outcome(taken.kind, epoch)
       }
       if (previousOwner !== undefined && previousOwner.workerId !== owner) {
         throw new Error(
@@ -134,8 +137,7 @@ export function fleetStore({ documents, table }: StoreTable): FleetStore {
               }),
             },
       ])
-      if (taken.kind === 'landed') return { kind: 'taken', epoch: epoch + 1 }
-      return outcome(taken.refusals[0]?.item, by, epoch)
+      return outcome(taken.kind, epoch)
     },
 
     async claimGrant({ partition, epoch }, grantId, by) {
@@ -146,7 +148,7 @@ export function fleetStore({ documents, table }: StoreTable): FleetStore {
           'AND (attribute_not_exists(#grant.#to) OR #grant.#to = :by)',
         values: { ':epoch': epoch, ':grantId': grantId, ':by': by },
       })
-      return claimed.kind === 'landed' ? { kind: 'taken', epoch: epoch + 1 } : outcome(claimed.item, by, epoch)
+      return outcome(claimed.kind, epoch)
     },
 
     async release(partition, epoch, owner, to) {
