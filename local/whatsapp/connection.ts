@@ -55,6 +55,8 @@ export class Connection implements FaultSubject {
     this.#handlers = handlers
     this.#handshake = new NoiseHandshake(identity)
     webSocket.on('message', (data) => this.#receive(data))
+    webSocket.on('ping', (data) => this.#write(() => webSocket.pong(data)))
+    this.#holdBackCloseWhileSilent()
     webSocket.on('close', () => this.#ended('closed by the client'))
     webSocket.on('error', () => this.#ended('socket error'))
   }
@@ -85,6 +87,14 @@ export class Connection implements FaultSubject {
   reset(reason: string): void {
     this.#ended(reason)
     this.#tcpSocket.resetAndDestroy()
+  }
+
+  /** `ws` answers a close frame by calling `close`; a peer that is silent to that end leaves the client waiting for it. */
+  #holdBackCloseWhileSilent(): void {
+    const close = this.#webSocket.close.bind(this.#webSocket)
+    this.#webSocket.close = (code, reason) => {
+      if (!this.#faults.find('silent', this)?.request.ignoreClose) close(code, reason)
+    }
   }
 
   #receive(data: RawData): void {

@@ -6,9 +6,9 @@ import type { Connection } from './connection.ts'
 import type { Account } from './directory.ts'
 import { actAtOnce } from './fault-actions.ts'
 import { type Fault, faultRequest } from './faults.ts'
-import { unlink } from './login.ts'
 import { PairingError, type PairingProblem } from './pairing.ts'
 import type { Simulator } from './simulator.ts'
+import { reinstall, unlink } from './unlinking.ts'
 
 class Problem extends Error {
   readonly status: number
@@ -272,6 +272,23 @@ export class ControlApi {
           if (!device) throw new Problem(404, 'device_unknown', `the phone has no linked device ${path[1]}`)
           unlink(this.#simulator, device, 'phone')
           await this.#simulator.store.flush()
+          return { status: 204 }
+        }),
+      ),
+      route(
+        'POST',
+        '/phones/:number/reinstall',
+        onPhone(async (account) => {
+          reinstall(this.#simulator, account)
+          await this.#simulator.store.flush()
+          return { status: 200, body: shownPhone(account) }
+        }),
+      ),
+      route(
+        'DELETE',
+        '/phones/:number/sessions/:peer',
+        onPhone((account, { path }) => {
+          account.phone.signal.forgetSessions(this.#account(path[1]).phoneNumber)
           return { status: 204 }
         }),
       ),

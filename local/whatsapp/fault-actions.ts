@@ -3,8 +3,8 @@
 import { type Attributes, node } from './binary-node.ts'
 import type { Connection } from './connection.ts'
 import { endsSockets, type Fault } from './faults.ts'
-import { unlink } from './login.ts'
 import type { Simulator } from './simulator.ts'
+import { unlink } from './unlinking.ts'
 
 function assertNever(value: never): never {
   throw new Error(`not an ending fault: ${JSON.stringify(value)}`)

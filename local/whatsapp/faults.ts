@@ -26,8 +26,8 @@ export const faultRequest = z.discriminatedUnion('kind', [
     how: z.enum(['websocket', 'xmlstreamend']).default('websocket'),
     ...limits,
   }),
-  /** The socket stays open, nothing is read or written. */
-  z.strictObject({ kind: z.literal('silent'), ...limits }),
+  /** The socket stays open, nothing is heard or said; with `ignoreClose` not even the client's WebSocket close. */
+  z.strictObject({ kind: z.literal('silent'), ignoreClose: z.boolean().default(false), ...limits }),
   /** An HTTP status instead of the upgrade; no device is known then, so only `all` and `share` match. */
   z.strictObject({ kind: z.literal('refuse-upgrade'), status: z.int().min(400).max(599).default(503), ...limits }),
   /** `<failure reason>`, on open sockets and at every later login while it stands. */

@@ -8,9 +8,9 @@ import { type BinaryNode, bigEndian, child, children, node, requiredBytes, SERVE
 import type { CompanionDevice } from './companion-device.ts'
 import type { Connection } from './connection.ts'
 import { KEY_TYPE } from './curve.ts'
-import { unlink } from './login.ts'
 import { bundleNodes, readKey, readSignedKey } from './prekey-nodes.ts'
 import type { Simulator } from './simulator.ts'
+import { unlink } from './unlinking.ts'
 import { answerUsync } from './usync.ts'
 
 export type IqAnswer =
@@ -73,6 +73,7 @@ const DEVICE_QUERIES: Record<string, Handler<DeviceContext>> = {
   'privacy set tokens': () => result(node('tokens')),
   'urn:xmpp:whatsapp:dirty set clean': empty,
   'w:stats set add': empty,
+  'w:sync:app:state set sync': ({ query }) => result(noPatches(query)),
   'status set status': empty,
   'disappearing_mode set disappearing_mode': empty,
   'w:profile:picture get picture': () => failed(404, 'item-not-found'),
@@ -131,6 +132,14 @@ export async function answerIq(
   }
   connection.send(node('iq', attrs, answer.content))
   answer.afterwards?.()
+}
+
+/** Nothing was ever changed in these collections: each is at the version that the client has. */
+function noPatches(sync: BinaryNode): BinaryNode {
+  const collections = children(sync, 'collection').map(({ attrs: { name = '', version = '0' } }) =>
+    node('collection', { name, version, has_more_patches: 'false' }),
+  )
+  return node('sync', {}, collections)
 }
 
 function dispatch(context: IqContext, device: CompanionDevice | undefined, name: string): IqAnswer | Promise<IqAnswer> {

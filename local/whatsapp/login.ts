@@ -1,8 +1,8 @@
 /** What follows the handshake: a registration is offered pairing, a known device is let in, anything else is refused. */
 
 import type { proto } from '@whiskeysockets/baileys'
-import { type Attributes, node, unixSeconds } from './binary-node.ts'
-import type { CompanionDevice, DeviceKeys } from './companion-device.ts'
+import { node, unixSeconds } from './binary-node.ts'
+import type { DeviceKeys } from './companion-device.ts'
 import type { Connection } from './connection.ts'
 import { typedPublicKey, verify } from './curve.ts'
 import { endSocket } from './fault-actions.ts'
@@ -98,17 +98,4 @@ function refuse(simulator: Simulator, connection: Connection, reason: number): v
   simulator.stats.refusedLogins++
   simulator.events.publish({ event: 'login-refused', device: connection.device ?? '', reason })
   connection.endWith('login refused', node('failure', { reason: reason.toString() }))
-}
-
-/** The device is no longer one of the account: its socket ends, and its next login is a 401. */
-export function unlink(
-  simulator: Simulator,
-  companion: CompanionDevice,
-  by: 'phone' | 'companion',
-  withCode = true,
-): void {
-  simulator.directory.unlink(companion)
-  simulator.events.publish({ event: 'unlinked', device: companion.key, by })
-  const attrs: Attributes = withCode ? { code: LOGGED_OUT.toString() } : {}
-  companion.connection?.streamError('unlinked', attrs, node('conflict', { type: 'device_removed' }))
 }

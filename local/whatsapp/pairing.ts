@@ -12,6 +12,7 @@ import type { Connection } from './connection.ts'
 import { generateKeyPair, type KeyPair, sharedSecret, sign, verify } from './curve.ts'
 import type { Account } from './directory.ts'
 import { formatJid, parseJid } from './jids.ts'
+import { announceDevice } from './notices.ts'
 import type { Simulator } from './simulator.ts'
 
 export type PairingProblem =
@@ -318,6 +319,7 @@ export class PairingDesk {
     stats.pairings++
     await store.flush()
     events.publish({ event: 'pairing', device: companion.key, by: confirmation.by })
+    announceDevice(this.#simulator, account, companion, 'add')
     this.forget(connection)
     connection.streamError('restart after pairing', { code: '515' })
     resolve(companion)

@@ -90,10 +90,10 @@ function textOf(message: proto.IMessage): string | undefined {
 
 export class Phone {
   readonly phoneNumber: string
-  readonly signal: SignalIdentity
   readonly inbox: Inbox
   readonly #simulator: Simulator
   readonly #sent = new Map<string, SentMessage>()
+  #signal: SignalIdentity
   #settings: PhoneSettings
   #nextDevice: number
   /** One thing after the other: messages are shown, and receipts leave, in the order of arrival. */
@@ -110,16 +110,12 @@ export class Phone {
     const { nextDevice, signal, ...settings } = stored.phone ?? { nextDevice: 1, signal: undefined }
     this.#settings = { ...DEFAULTS, ...settings }
     this.#nextDevice = nextDevice
-    this.signal = new SignalIdentity(
-      {
-        owner: phoneNumber,
-        onKeysChanged: () => this.#changed(),
-        onSessionsChanged: () => store.changed('sessions', phoneNumber, () => this.signal.sessionRecords()),
-      },
-      signal,
-      stored.sessions,
-    )
+    this.#signal = this.#identity(signal, stored.sessions)
     this.inbox = new Inbox(() => store.changed('inboxes', phoneNumber, () => this.inbox.record()), stored.inbox)
+  }
+
+  get signal(): SignalIdentity {
+    return this.#signal
   }
 
   get settings(): PhoneSettings {
@@ -129,6 +125,15 @@ export class Phone {
   change(settings: Partial<PhoneSettings>): void {
     this.#settings = { ...this.#settings, ...settings }
     this.#changed()
+  }
+
+  /** Sets the phone up anew, with a new identity and without any session. Returns the numbers that it had sessions with. */
+  reinstall(): Set<string> {
+    const peers = this.#signal.peers()
+    this.#signal = this.#identity()
+    this.#changed()
+    this.#sessionsChanged()
+    return peers
   }
 
   takeDeviceNumber(): number {
@@ -195,6 +200,19 @@ export class Phone {
       nextDevice: this.#nextDevice,
       signal: this.signal.record(),
     }))
+  }
+
+  #sessionsChanged(): void {
+    this.#simulator.store.changed('sessions', this.phoneNumber, () => this.signal.sessionRecords())
+  }
+
+  #identity(record?: SignalIdentityRecord, sessions?: SessionRecords): SignalIdentity {
+    const options = {
+      owner: this.phoneNumber,
+      onKeysChanged: () => this.#changed(),
+      onSessionsChanged: () => this.#sessionsChanged(),
+    }
+    return new SignalIdentity(options, record, sessions)
   }
 
   #enqueue<T>(job: () => Promise<T>): Promise<T> {

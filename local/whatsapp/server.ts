@@ -106,7 +106,13 @@ export async function startWhatsAppSimulator(options: WhatsAppSimulatorOptions):
   const connections = new Set<Connection>()
   const control = new ControlApi(simulator, connections)
   const http = createServer((request, response) => void control.handle(request, response))
-  const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: FRAME_BYTES_MAX })
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: FRAME_BYTES_MAX,
+    // Pongs go through the faults like everything else: a silent server must not look alive.
+    autoPong: false,
+  })
   acceptUpgrades()
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject)

@@ -130,6 +130,13 @@ export class SignalIdentity {
     return type === 'pkmsg' ? cipher.decryptPreKeyWhisperMessage(body) : cipher.decryptWhisperMessage(body)
   }
 
+  /** The numbers that this phone has a session with. */
+  peers(): Set<string> {
+    const prefix = `${this.#options.owner}-`
+    return new Set([...this.#sessions.keys()].map((address) => address.slice(prefix.length).split('.')[0] ?? ''))
+  }
+
+  /** As a phone that was restored without its sessions: the next `msg` of the peer does not decrypt. */
   forgetSessions(phoneNumber: string): void {
     for (const address of this.#sessions.keys()) {
       if (address.startsWith(`${this.#options.owner}-${phoneNumber}.`)) this.#sessions.delete(address)
