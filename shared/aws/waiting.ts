@@ -108,8 +108,8 @@ export async function giveBackPlace({ documents, table }: StoreTable, ref: Conne
 export interface WaitingCounts {
   /**
    * Sets the connection's count to the number of sends in the waiting index. `moved`: sends came or went meanwhile, nothing
-   * was written. The index trails by a moment, so a count may be off by what happened just before; the next recount ends
-   * that. 1 RCU for the counter, 0.5 RCU per 4 KB of waiting rows, 1 WCU where the count was wrong.
+   * was written. A send between its place and its row at that moment is not seen, so the limit may let a few more in; the
+   * next recount sees them. 1 RCU for the counter, 0.5 RCU per 4 KB of waiting rows, 1 WCU where the count was wrong.
    */
   recount(
     ref: ConnectionRef,
