@@ -125,8 +125,18 @@ export class ConnectionAuthState implements AuthState {
     return [...this.#records.keys('inbound/')].map((key) => key.slice('inbound/'.length))
   }
 
+  /** Its message row exists: it stays only to answer a redelivery. */
+  inboundStored(hash: string): boolean {
+    return this.#records.has(`stored/${hash}`)
+  }
+
+  markInboundStored(hash: string): void {
+    this.#put(`stored/${hash}`, '1')
+  }
+
   dropInbound(hash: string): void {
     this.#put(`inbound/${hash}`, null)
+    this.#put(`stored/${hash}`, null)
   }
 
   devices(user: string): unknown {

@@ -7,6 +7,7 @@ import { encodeValue } from './values.ts'
  *   key/<type>/<id>     a Signal key record
  *   attempted/<id>      a send whose ciphertext may have left
  *   inbound/<hash>      a decrypted message, by the hash of its ciphertext
+ *   stored/<hash>       that message's row exists
  *   devices/<user>      a contact's device list
  *
  * One-time prekeys are nine tenths of a device's records and all alike, so they lie in one packed buffer.

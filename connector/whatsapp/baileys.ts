@@ -1,0 +1,118 @@
+import {
+  Browsers,
+  DEFAULT_CONNECTION_CONFIG,
+  makeWASocket,
+  proto,
+  type SocketConfig,
+  WA_CERT_DETAILS,
+} from '@whiskeysockets/baileys'
+import type { ConnectionRef, SendContent } from '../../shared/domain/words.ts'
+import { ConnectionAuthState } from '../auth/auth-state.ts'
+import type { AuthState, Clock, Log, OpenRequest, WhatsAppPort } from '../ports.ts'
+import { baileysLogger } from './baileys-log.ts'
+import { BoundedCache } from './bounded-cache.ts'
+import { guardConsole } from './console-guard.ts'
+import { deviceCache } from './device-cache.ts'
+import { Inbox } from './inbox.ts'
+import { baileysCreds, signalKeyStore } from './key-store.ts'
+import { forgetUnfinishedPairing } from './pairing.ts'
+import { RetryRenewals } from './renewals.ts'
+import { signalRepository } from './signal-repository.ts'
+import { BaileysSocket } from './socket.ts'
+
+export interface WhatsAppSettings {
+  /** Absent: WhatsApp's own. */
+  readonly url?: string
+  /** Hex of the 32-byte key that the server's certificate chain must lead to. Absent: WhatsApp's own. */
+  readonly rootKey?: string
+  /** Shown on the phone among the linked devices. */
+  readonly deviceName: string
+  readonly sendTimeoutMs: number
+  /** Shown as online to contacts from login on; the phone gets no notifications then. */
+  readonly markOnline?: boolean
+  readonly connectTimeoutMs?: number
+  readonly keepAliveIntervalMs?: number
+}
+
+export interface WhatsAppDependencies {
+  readonly clock: Clock
+  readonly log: Log
+  readonly settings: WhatsAppSettings
+  /** What was sent under an id: a contact's phone may ask for it again. */
+  readonly sentContent?: (ref: ConnectionRef, whatsappId: string) => Promise<SendContent | undefined>
+  /** Group metadata, where somebody keeps it. */
+  readonly groupMetadata?: SocketConfig['cachedGroupMetadata']
+}
+
+const minuteMs = 60_000
+
+/** WhatsApp through Baileys. The root key and the console guard are the process's: there is one such port in a process. */
+export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
+  const { clock, log, settings } = deps
+  guardConsole()
+  if (settings.rootKey !== undefined) WA_CERT_DETAILS.PUBLIC_KEY = rootKeyOf(settings.rootKey)
+  const logger = baileysLogger(log)
+  const retries = new BoundedCache(clock, 20_000, 60 * minuteMs)
+  const calls = new BoundedCache(clock, 5_000, 5 * minuteMs)
+  const resends = new BoundedCache(clock, 5_000, 60 * minuteMs)
+
+  return {
+    open(request, listener) {
+      const { ref } = request
+      const state = authStateOf(request.state)
+      forgetUnfinishedPairing(state)
+      const account = `${ref.businessProfileId}#${ref.connectionId}`
+      const socketLog = log.child({ ...ref })
+      const inbox = new Inbox({ state, clock, log: socketLog, onInbound: (message) => listener.onInbound(message) })
+      const renewals = new RetryRenewals(state, clock)
+      const sock = makeWASocket({
+        ...DEFAULT_CONNECTION_CONFIG,
+        ...(settings.url !== undefined && { waWebSocketUrl: settings.url }),
+        version: versionOf(request),
+        browser: [settings.deviceName, ...Browsers.macOS('Chrome').slice(1)] as SocketConfig['browser'],
+        connectTimeoutMs: settings.connectTimeoutMs ?? 20_000,
+        keepAliveIntervalMs: settings.keepAliveIntervalMs ?? 30_000,
+        defaultQueryTimeoutMs: 30_000,
+        logger,
+        auth: { creds: baileysCreds(state.creds), keys: signalKeyStore(state) },
+        makeSignalRepository: signalRepository({ state, account, inbox, renewals }),
+        userDevicesCache: deviceCache(state, clock),
+        msgRetryCounterCache: retries.view(account),
+        callOfferCache: calls.view(account),
+        placeholderResendCache: resends.view(account),
+        // Its tables are laid out for 1,500 messages per socket at once; resends are answered from the message rows.
+        enableRecentMessageCache: false,
+        emitOwnEvents: false,
+        syncFullHistory: false,
+        shouldSyncHistoryMessage: () => false,
+        markOnlineOnConnect: settings.markOnline ?? false,
+        getMessage: async ({ id }) => {
+          const content = id ? await deps.sentContent?.(ref, id) : undefined
+          return content === undefined ? undefined : proto.Message.fromObject({ conversation: content.text.body })
+        },
+        ...(deps.groupMetadata && { cachedGroupMetadata: deps.groupMetadata }),
+      })
+      return new BaileysSocket(
+        { clock, log: socketLog, sendTimeoutMs: settings.sendTimeoutMs, inbox, renewals },
+        sock,
+        state,
+        request,
+        listener,
+      )
+    },
+  }
+}
+
+function authStateOf(state: AuthState): ConnectionAuthState {
+  if (!(state instanceof ConnectionAuthState)) throw new Error('auth state: expected one made by `authStates`')
+  return state
+}
+
+function versionOf(request: OpenRequest): SocketConfig['version'] {
+  return request.clientVersion === undefined ? DEFAULT_CONNECTION_CONFIG.version : [...request.clientVersion]
+}
+
+function rootKeyOf(hex: string): Buffer<ArrayBuffer> {
+  if (!/^[0-9a-f]{64}$/i.test(hex)) throw new Error('WhatsApp root key: expected 64 hex digits')
+  return Buffer.from(hex, 'hex')
+}

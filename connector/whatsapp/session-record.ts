@@ -1,0 +1,29 @@
+/** The parts of libsignal's serialized session record that decisions rest on; keys in it are base64. */
+interface SerializedSession {
+  readonly registrationId?: number
+  readonly indexInfo?: { readonly closed?: number; readonly remoteIdentityKey?: string; readonly baseKey?: string }
+}
+
+export interface OpenSession {
+  readonly registrationId: number
+  readonly remoteIdentityKey: Buffer
+  readonly baseKey: Buffer
+}
+
+/** The session that sends go out with; undefined where there is none, or the record is not a session record. */
+export function openSessionOf(record: unknown): OpenSession | undefined {
+  if (typeof record !== 'object' || record === null || !('_sessions' in record)) return undefined
+  const sessions = record._sessions
+  if (typeof sessions !== 'object' || sessions === null) return undefined
+  for (const session of Object.values(sessions) as SerializedSession[]) {
+    const { registrationId, indexInfo } = session
+    if (indexInfo?.closed !== -1 || indexInfo.remoteIdentityKey === undefined || indexInfo.baseKey === undefined)
+      continue
+    return {
+      registrationId: registrationId ?? 0,
+      remoteIdentityKey: Buffer.from(indexInfo.remoteIdentityKey, 'base64'),
+      baseKey: Buffer.from(indexInfo.baseKey, 'base64'),
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,355 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import {
+  areJidsSameUser,
+  type BinaryNode,
+  isJidGroup,
+  jidDecode,
+  jidNormalizedUser,
+  type WASocket,
+} from '@whiskeysockets/baileys'
+import type { WebSocket } from 'ws'
+import type { SendContent } from '../../shared/domain/words.ts'
+import type { ConnectionAuthState } from '../auth/auth-state.ts'
+import type {
+  Clock,
+  ConnectionEnd,
+  HandOver,
+  Log,
+  OpenRequest,
+  SocketEvent,
+  SocketListener,
+  Timer,
+  WhatsAppSocket,
+} from '../ports.ts'
+import { readEnd } from './connection-end.ts'
+import { type EgressGate, gateEgress } from './egress-gate.ts'
+import type { Inbox } from './inbox.ts'
+import { watchPairing } from './pairing.ts'
+import { readAck, readReceipt } from './receipts.ts'
+import type { RetryRenewals } from './renewals.ts'
+import { type SendTry, sendScope } from './send-scope.ts'
+
+export interface BaileysSocketDependencies {
+  readonly clock: Clock
+  readonly log: Log
+  readonly sendTimeoutMs: number
+  readonly inbox: Inbox
+  readonly renewals: RetryRenewals
+}
+
+/** How long an orderly end waits for frames that are still to go, and then for the peer's close frame. */
+const drainMs = 2_000
+const closeMs = 1_000
+const logoutMs = 5_000
+
+/** One Baileys socket from its making to its `closed`. */
+export class BaileysSocket implements WhatsAppSocket {
+  readonly #deps: BaileysSocketDependencies
+  readonly #sock: WASocket
+  readonly #web: WebSocket
+  readonly #state: ConnectionAuthState
+  readonly #listener: SocketListener
+  readonly #gate: EgressGate
+  readonly #closed: Promise<void>
+  #resolveClosed: () => void = () => undefined
+  #phase: ConnectionEnd['phase'] = 'connecting'
+  #intent: ConnectionEnd['intent']
+  #upgradeStatus: number | undefined
+  #detail: string | undefined
+  #ended = false
+  /** Receipts are stored, and then shown to Baileys, in their order. */
+  #receipts: Promise<void> = Promise.resolve()
+
+  constructor(
+    deps: BaileysSocketDependencies,
+    sock: WASocket,
+    state: ConnectionAuthState,
+    request: OpenRequest,
+    listener: SocketListener,
+  ) {
+    this.#deps = deps
+    this.#sock = sock
+    this.#state = state
+    this.#listener = listener
+    this.#closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+    const client = sock.ws as unknown as ClientWithSocket
+    this.#web = client.socket
+    this.#gate = gateEgress(this.#web, state, request.holding, (why) => {
+      this.#detail ??= why
+      this.terminate('lease')
+    })
+    this.#endQuickly(client)
+    this.#watchIncoming()
+    this.#watchUpgrade()
+    if (request.pairing === undefined) sock.ev.on('creds.update', () => state.saveCreds())
+    else {
+      watchPairing(sock, {
+        state,
+        pairing: request.pairing,
+        log: deps.log,
+        emit: (event) => this.#emit(event),
+        failed: (why) => {
+          this.#detail ??= why
+          this.#finish(new Error(why))
+        },
+      })
+    }
+    this.#watchConnection()
+    deps.inbox.resume()
+  }
+
+  async send(whatsappId: string, chat: string, content: SendContent): Promise<HandOver> {
+    if (this.#ended || this.#phase !== 'open') return { kind: 'not_sent', why: 'the connection is not open' }
+    const { body } = content.text
+    if (body === '')
+      return { kind: 'refused', code: 'invalid_content', why: 'text.body: expected at least one character' }
+    if (jidDecode(chat) === undefined) {
+      return { kind: 'refused', code: 'invalid_content', why: `chat: expected a JID, got "${chat}"` }
+    }
+    const send: SendTry = { whatsappId, givenUp: false, encrypted: false }
+    let timer: Timer | undefined
+    const timeout = new Promise<HandOver>((resolve) => {
+      timer = this.#deps.clock.after(this.#deps.sendTimeoutMs, () => {
+        send.givenUp = true
+        resolve(outcomeOf(send, 'WhatsApp did not answer in time'))
+      })
+    })
+    const ended = this.#closed.then(() => {
+      send.givenUp = true
+      return outcomeOf(send, 'the connection ended')
+    })
+    try {
+      return await Promise.race([this.#trySend(send, jidNormalizedUser(chat), body), timeout, ended])
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  async probe(timeoutMs: number): Promise<boolean> {
+    if (this.#ended) return false
+    const ping: BinaryNode = {
+      tag: 'iq',
+      attrs: { to: 's.whatsapp.net', type: 'get', xmlns: 'w:p' },
+      content: [{ tag: 'ping', attrs: {} }],
+    }
+    let timer: Timer | undefined
+    const late = new Promise<false>((resolve) => {
+      timer = this.#deps.clock.after(timeoutMs, () => resolve(false))
+    })
+    const answered = this.#sock.query(ping, timeoutMs).then(
+      (answer) => answer !== undefined,
+      () => false,
+    )
+    try {
+      return await Promise.race([answered, late, this.#closed.then(() => false)])
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  async logout(): Promise<void> {
+    const { me } = this.#state.creds
+    this.#intent ??= 'logout'
+    if (!this.#ended && me !== undefined && this.#phase === 'open') {
+      const removal: BinaryNode = {
+        tag: 'iq',
+        attrs: { to: 's.whatsapp.net', type: 'set', xmlns: 'md' },
+        content: [{ tag: 'remove-companion-device', attrs: { jid: me.id, reason: 'user_initiated' } }],
+      }
+      const asked = this.#sock.query(removal, logoutMs).then(nothing, nothing)
+      await this.#within(logoutMs, Promise.race([asked, this.#closed]))
+    }
+    await this.#orderlyEnd()
+  }
+
+  async close(): Promise<void> {
+    this.#intent ??= 'closed_by_us'
+    await this.#orderlyEnd()
+  }
+
+  terminate(intent: NonNullable<ConnectionEnd['intent']>): void {
+    if (this.#ended) return
+    this.#intent ??= intent
+    this.#gate.stop()
+    this.#deps.inbox.close()
+    this.#web.terminate()
+    this.#finish(undefined)
+  }
+
+  async #orderlyEnd(): Promise<void> {
+    if (this.#ended) return
+    this.#sock.ev.flush()
+    await this.#within(drainMs, this.#gate.drained())
+    if (!this.#ended) void this.#sock.end(undefined)
+    await this.#within(drainMs, this.#closed)
+    this.terminate('closed_by_us')
+  }
+
+  async #trySend(send: SendTry, chat: string, body: string): Promise<HandOver> {
+    try {
+      const problem = await this.#prepare(chat)
+      if (problem !== undefined) return problem
+      if (send.givenUp) return { kind: 'not_sent', why: 'the send was given up' }
+      await sendScope.run(send, () =>
+        this.#sock.sendMessage(chat, { text: body, linkPreview: null }, { messageId: send.whatsappId }),
+      )
+      return { kind: 'handed_over' }
+    } catch (error) {
+      return outcomeOf(send, error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  /**
+   * Devices and sessions of the recipient, before Baileys' account-wide transaction: what WhatsApp must be asked for a new
+   * contact then holds up nobody else's send, and a lost answer can't make Baileys send to our own devices only.
+   */
+  async #prepare(chat: string): Promise<HandOver | undefined> {
+    if (isJidGroup(chat)) return undefined
+    const { me } = this.#state.creds
+    if (me === undefined) return { kind: 'not_sent', why: 'the device is not linked' }
+    const byLid = chat.endsWith('@lid') && me.lid !== undefined
+    const own = jidNormalizedUser(byLid ? me.lid : me.id)
+    const devices = await this.#sock.getUSyncDevices([own, chat], true, false)
+    const ownUsers = new Set([jidDecode(me.id)?.user, jidDecode(me.lid ?? '')?.user])
+    const toSelf = areJidsSameUser(chat, me.id) || areJidsSameUser(chat, me.lid)
+    if (!toSelf && !devices.some(({ user }) => !ownUsers.has(user))) return this.#unreachable(chat)
+    const others = devices.map(({ jid }) => jid).filter((jid) => jid !== me.id && jid !== me.lid)
+    await this.#sock.assertSessions(others)
+    return undefined
+  }
+
+  async #unreachable(chat: string): Promise<HandOver> {
+    const notSent: HandOver = { kind: 'not_sent', why: 'WhatsApp named no devices of the recipient' }
+    if (chat.endsWith('@lid')) return notSent
+    const found = await this.#sock.onWhatsApp(chat)
+    if (found === undefined || found.some(({ exists }) => exists)) return notSent
+    return { kind: 'refused', code: 'not_on_whatsapp', why: 'the number is not on WhatsApp' }
+  }
+
+  /**
+   * `emit` is where stanzas pass before Baileys sees them. A receipt for our sends reaches Baileys, which acknowledges it,
+   * only once it is stored; where that fails, WhatsApp delivers it again at the next login.
+   */
+  #watchIncoming(): void {
+    const { ws } = this.#sock
+    const pass = ws.emit.bind(ws)
+    ws.emit = (event: string | symbol, ...items: unknown[]): boolean => {
+      const node = items[0] as BinaryNode
+      if (event === 'CB:message') this.#deps.inbox.arrived(node)
+      if (event !== 'CB:receipt') return pass(event, ...items)
+      this.#deps.renewals.receipt(node)
+      const receipts = readReceipt(node, this.#state.creds.me)
+      const stored = Promise.all(receipts.map((receipt) => this.#listener.onReceipt(receipt)))
+      this.#receipts = Promise.all([stored, this.#receipts]).then(
+        () => {
+          if (!this.#ended) pass(event, ...items)
+        },
+        (error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error)
+          this.#deps.log.warn({ reason }, 'a receipt could not be stored; it is not acknowledged')
+        },
+      )
+      return true
+    }
+    ws.on('CB:ack,class:message', (node: BinaryNode) => {
+      const ack = readAck(node)
+      if (ack === undefined) return
+      this.#listener.onAck(ack).catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error)
+        this.#deps.log.warn({ whatsappId: ack.whatsappId, reason }, 'an acknowledgement could not be stored')
+      })
+    })
+    ws.on('CB:ack,class:receipt', (node: BinaryNode) => {
+      if (node.attrs.id !== undefined) this.#deps.inbox.receiptAcknowledged(node.attrs.id)
+    })
+  }
+
+  /** `ws` leaves a refused upgrade to whoever listens for it, and Baileys listens only to pass it on. */
+  #watchUpgrade(): void {
+    this.#sock.ws.on('unexpected-response', (request: ClientRequest, response: IncomingMessage) => {
+      this.#upgradeStatus = response.statusCode
+      response.resume()
+      request.destroy()
+      this.#finish(new Error(`WhatsApp refused the connection with HTTP status ${response.statusCode}`))
+    })
+  }
+
+  #watchConnection(): void {
+    const { ws, ev } = this.#sock
+    ws.on('open', () => {
+      if (this.#phase === 'connecting') this.#phase = this.#state.registered ? 'logging_in' : 'pairing'
+    })
+    ev.on('connection.update', (update) => {
+      if (update.connection === 'open') {
+        this.#phase = 'open'
+        const { me } = this.#state.creds
+        if (me !== undefined) this.#emit({ kind: 'open', jid: me.id, ...(me.lid !== undefined && { lid: me.lid }) })
+      }
+      if (update.connection === 'close') this.#finish(update.lastDisconnect?.error)
+    })
+  }
+
+  /** Baileys waits up to 30 s for a silent peer's close frame before it says that the connection has ended. */
+  #endQuickly(client: ClientWithSocket): void {
+    client.close = async () => {
+      const { socket } = client
+      if (socket === null) return
+      const closed = new Promise<void>((resolve) => {
+        socket.once('close', () => resolve())
+      })
+      this.#gate.stop()
+      socket.close()
+      const timer = this.#deps.clock.after(closeMs, () => socket.terminate())
+      await closed
+      timer.cancel()
+    }
+  }
+
+  #finish(error: unknown): void {
+    if (this.#ended) return
+    const { qrRanOut, ...read } = readEnd(error)
+    const end: ConnectionEnd = {
+      ...read,
+      ...(qrRanOut && { qrRanOut }),
+      ...(this.#upgradeStatus !== undefined && { upgradeStatus: this.#upgradeStatus }),
+      phase: this.#phase,
+      ...(this.#intent !== undefined && { intent: this.#intent }),
+      detail: this.#detail ?? read.detail,
+    }
+    this.#emit({ kind: 'closed', end })
+    this.#ended = true
+    this.#gate.stop()
+    this.#deps.inbox.close()
+    this.#web.terminate()
+    // Clears Baileys' timers and listeners; where it ended by itself, it knows.
+    void this.#sock.end(undefined)
+    this.#resolveClosed()
+  }
+
+  #emit(event: SocketEvent): void {
+    if (!this.#ended) this.#listener.onEvent(event)
+  }
+
+  async #within(limitMs: number, work: Promise<unknown>): Promise<void> {
+    let timer: Timer | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = this.#deps.clock.after(limitMs, resolve)
+    })
+    await Promise.race([work.then(nothing, nothing), late])
+    timer?.cancel()
+  }
+}
+
+/** Baileys' WebSocketClient; its types leave out what it wraps. */
+interface ClientWithSocket {
+  readonly socket: WebSocket
+  close(): Promise<void>
+}
+
+function outcomeOf(send: SendTry, why: string): HandOver {
+  return { kind: send.encrypted ? 'unknown' : 'not_sent', why }
+}
+
+function nothing(): void {}
