@@ -45,10 +45,13 @@ export function createHttpApi(spec: HttpApiSpec, invoker: Invoker, log: EngineLo
     if (match === undefined) {
       const preflight = request.method === 'OPTIONS' && origin !== undefined
       if (preflight && spec.cors !== undefined) return preflightAnswer(spec.cors, origin)
-      return gatewayAnswer(404, 'Not Found')
+      return allowed(request, gatewayAnswer(404, 'Not Found'))
     }
-    return authorized(request, match)
+    return allowed(request, await authorized(request, match))
   }
+
+  const allowed = (request: GatewayRequest, response: HttpResponse): HttpResponse =>
+    spec.cors === undefined ? response : withCors(response, spec.cors, header(request, 'origin'))
 
   const authorized = async (request: GatewayRequest, match: RouteMatch): Promise<HttpResponse> => {
     const { route } = match
@@ -103,11 +106,10 @@ export function createHttpApi(spec: HttpApiSpec, invoker: Invoker, log: EngineLo
   const respond = async (req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
     const body = await readBody(req, bodyBytesMax)
     const request = requestOf(req, body === 'too large' ? Buffer.alloc(0) : body, requestId)
-    const response = body === 'too large' ? gatewayAnswer(413, 'Request Entity Too Large') : await answer(request)
-    const final = spec.cors === undefined ? response : withCors(response, spec.cors, header(request, 'origin'))
-    send(res, final, requestId)
-    // The rest of a body that was too large is read away, so that the client sees the answer and not a reset.
-    if (body === 'too large') req.resume()
+    if (body !== 'too large') return send(res, await answer(request), requestId)
+    send(res, allowed(request, gatewayAnswer(413, 'Request Entity Too Large')), requestId)
+    // The rest of the body is read away, so that the client sees the answer and not a reset.
+    req.resume()
   }
 
   return {

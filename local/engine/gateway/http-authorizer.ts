@@ -12,15 +12,11 @@ export interface HttpAuthorizers {
   decide(authorizer: AuthorizerSpec, base: HttpEventBase, request: GatewayRequest): Promise<AuthorizerDecision>
 }
 
-export function createHttpAuthorizers(
-  api: HttpApiSpec,
-  invoker: Invoker,
-  now: () => number = Date.now,
-): HttpAuthorizers {
+export function createHttpAuthorizers(api: HttpApiSpec, invoker: Invoker): HttpAuthorizers {
   const cache = new Map<string, { readonly decision: AuthorizerDecision; readonly untilMs: number }>()
 
   const remember = (key: string, decision: AuthorizerDecision, ttlSeconds: number): void => {
-    const nowMs = now()
+    const nowMs = Date.now()
     for (const [known, { untilMs }] of cache) if (untilMs <= nowMs) cache.delete(known)
     cache.set(key, { decision, untilMs: nowMs + ttlSeconds * 1000 })
   }
@@ -38,7 +34,7 @@ export function createHttpAuthorizers(
       const cached = authorizer.resultTtlSeconds > 0 && identity.length > 0
       const key = JSON.stringify([authorizer.authorizerId, identity])
       const kept = cached ? cache.get(key) : undefined
-      if (kept !== undefined && kept.untilMs > now()) return kept.decision
+      if (kept !== undefined && kept.untilMs > Date.now()) return kept.decision
 
       const arn = executeApiArn(api, `${api.stageName}/${request.method}${base.rawPath}`)
       const event = authorizer.simpleResponses

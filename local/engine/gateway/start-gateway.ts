@@ -90,11 +90,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await Promise.all(lives.map(({ live }) => live.stop()))
       await Promise.all(https.map(({ http }) => http.api.settled()))
       // Answers that are being written get a moment; a client that holds its connection open does not hold up the stop.
-      for (const server of servers) server.closeIdleConnections()
+      const sweep = setInterval(() => {
+        for (const server of servers) server.closeIdleConnections()
+      }, 10)
       const cutOff = setTimeout(() => {
         for (const server of servers) server.closeAllConnections()
       }, 1000)
       await Promise.all(closing)
+      clearInterval(sweep)
       clearTimeout(cutOff)
     },
   }
