@@ -125,10 +125,15 @@ export const liveFrameSchema = z
   ])
   .meta({ id: 'LiveFrame' })
 export type LiveFrame = z.infer<typeof liveFrameSchema>
+export type ConnectionFrame = z.infer<typeof connectionFrameSchema>
+export type MessageFrame = z.infer<typeof messageFrameSchema>
 /** A change of one item, as opposed to an answer to this one socket. */
-export type ChangeFrame = z.infer<
-  typeof connectionFrameSchema | typeof connectionDeletedFrameSchema | typeof messageFrameSchema
->
+export const changeFrameSchema = z.discriminatedUnion('event', [
+  connectionFrameSchema,
+  connectionDeletedFrameSchema,
+  messageFrameSchema,
+])
+export type ChangeFrame = z.infer<typeof changeFrameSchema>
 export type SnapshotFrame = z.infer<typeof snapshotFrameSchema>
 
 /** What arrives in one WebSocket message. */

@@ -70,6 +70,10 @@ const content = {
   type: z.enum(['text', 'unsupported']),
   text: z.strictObject({ body: z.string() }).optional(),
   kind: z.string().optional().meta({ description: 'With `unsupported`: what WhatsApp calls it.' }),
+  truncated: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'Only on the WebSocket: the text is too long for a frame; the REST API gives it.' }),
 }
 
 const common = {

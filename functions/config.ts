@@ -1,0 +1,42 @@
+import { z } from 'zod'
+
+/** Every environment entry that a function may ask for. A function names those it needs and gets no other. */
+const entries = z.object({
+  CONNECTIONS_TABLE: z.string().min(1),
+  MESSAGES_TABLE: z.string().min(1),
+  FLEET_TABLE: z.string().min(1),
+  LIVE_TABLE: z.string().min(1),
+  ACCOUNTS_TABLE: z.string().min(1),
+  /** This and `partition-<n>.fifo` is the URL of partition n's queue. */
+  PARTITION_QUEUE_PREFIX: z.url(),
+  PARTITION_COUNT: z.coerce.number().int().min(1).max(1024),
+  SENDS_DLQ_URL: z.url(),
+  SENDS_FIFO_DLQ_URL: z.url(),
+  PUBLISH_RETRY_QUEUE_URL: z.url(),
+  /** The WebSocket stage's management endpoint. */
+  LIVE_CALLBACK_URL: z.url({ protocol: /^https?$/ }),
+  ADMIN_API_KEY_SECRET_ARN: z.string().startsWith('arn:'),
+  MESSAGE_RETENTION_DAYS: z.coerce.number().int().min(1).default(90),
+  /** Name of the container whose exit code tells that a worker is dead. */
+  CONNECTOR_CONTAINER: z.string().min(1).default('connector'),
+  /** How long a worker's counter may stand still, in milliseconds: the lease and its margin. */
+  WORKER_SILENCE_MS: z.coerce.number().int().min(1).default(14_000),
+})
+type Entries = z.output<typeof entries>
+
+const logging = z.object({ LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO') })
+
+/**
+ * Parsed once, when the function's module loads.
+ *
+ * @throws Error that names each entry that is missing or wrong, and what was expected; never its value.
+ */
+export function configure<Name extends keyof Entries>(...names: readonly Name[]): Pick<Entries, Name> {
+  const mask: { [name in keyof Entries]?: true } = Object.fromEntries(names.map((name) => [name, true]))
+  const result = entries.pick(mask).safeParse(process.env)
+  if (result.success) return result.data as unknown as Pick<Entries, Name>
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  throw new Error(`environment is not valid: ${problems.join('; ')}`)
+}
+
+export const logLevel = logging.parse({ LOG_LEVEL: process.env.LOG_LEVEL?.toUpperCase() }).LOG_LEVEL

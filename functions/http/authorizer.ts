@@ -1,0 +1,70 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import middy from '@middy/core'
+import type { APIGatewayRequestAuthorizerEventV2, APIGatewaySimpleAuthorizerWithContextResult } from 'aws-lambda'
+import { accounts } from '../../shared/aws/accounts.ts'
+import { documentClient } from '../../shared/aws/clients.ts'
+import { configure } from '../config.ts'
+import { log } from '../log.ts'
+import { isoNow } from '../time.ts'
+import type { AuthorizerContext } from './principal.ts'
+import { RecentValues } from './recent-values.ts'
+
+const config = configure('ACCOUNTS_TABLE', 'ADMIN_API_KEY_SECRET_ARN')
+const store = accounts({ documents: documentClient(), table: config.ACCOUNTS_TABLE })
+const secrets = new SecretsManagerClient({})
+
+/** Only keys that were found to be good are remembered, and shorter than the minute in which a revocation must work. */
+const known = new RecentValues<AuthorizerContext>({ keepMs: 30_000, entriesMax: 1_000 })
+const adminKey = new RecentValues<Buffer>({ keepMs: 300_000, entriesMax: 1 })
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+/**
+ * Says who calls and lets everyone pass: API Gateway's own 401 has a fixed body, so the functions refuse, with a problem
+ * document. They take no principal from anywhere else.
+ */
+export const handler = middy<
+  APIGatewayRequestAuthorizerEventV2,
+  APIGatewaySimpleAuthorizerWithContextResult<AuthorizerContext>
+>().handler(async (event) => {
+  log.resetKeys()
+  log.appendKeys({ requestId: event.requestContext.requestId })
+  return { isAuthorized: true, context: await identify(apiKeyOf(event)) }
+})
+
+function apiKeyOf(event: APIGatewayRequestAuthorizerEventV2): string | undefined {
+  const headers = Object.entries(event.headers ?? {})
+  return headers.find(([name]) => name.toLowerCase() === 'x-api-key')?.[1]?.trim()
+}
+
+async function identify(key: string | undefined): Promise<AuthorizerContext> {
+  if (key === undefined || key === '') return { principal: 'none', problem: 'missing_api_key' }
+  const hash = digest(key)
+  const remembered = known.get(hash.toString('hex'))
+  if (remembered !== undefined) return remembered
+
+  const found = await store.authenticate(key, isoNow())
+  if (found.kind === 'valid') {
+    const tenant: AuthorizerContext = {
+      principal: 'tenant',
+      businessProfileId: found.businessProfileId,
+      keyId: found.keyId,
+      scopes: found.scopes.join(','),
+    }
+    known.set(hash.toString('hex'), tenant)
+    return tenant
+  }
+  if (timingSafeEqual(hash, await adminKeyDigest())) return { principal: 'admin' }
+  return { principal: 'none', problem: 'invalid_api_key' }
+}
+
+async function adminKeyDigest(): Promise<Buffer> {
+  const remembered = adminKey.get('')
+  if (remembered !== undefined) return remembered
+  const secret = await secrets.send(new GetSecretValueCommand({ SecretId: config.ADMIN_API_KEY_SECRET_ARN }))
+  if (!secret.SecretString) throw new Error('the admin key secret has no text value')
+  const value = digest(secret.SecretString)
+  adminKey.set('', value)
+  return value
+}

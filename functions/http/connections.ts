@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import { given, toConnection } from '../../shared/api/connections.ts'
+import { Problem } from '../../shared/api/problems.ts'
+import { documentClient, queueClient } from '../../shared/aws/clients.ts'
+import { apiConnections } from '../../shared/aws/connections.ts'
+import { doorbellRinger } from '../../shared/aws/doorbells.ts'
+import { newConnectionId, partitionOf } from '../../shared/aws/ids.ts'
+import { statusText } from '../../shared/domain/status-text.ts'
+import type { ConnectionChange, ConnectionRow } from '../../shared/domain/stores/connections.ts'
+import type { CommandKind, ConnectionCommand, ConnectionRef, PairingMethod } from '../../shared/domain/words.ts'
+import { configure } from '../config.ts'
+import { isDeleting } from '../deleting.ts'
+import { log } from '../log.ts'
+import { isoNow } from '../time.ts'
+import { qrAnswer } from './qr.ts'
+import { httpHandler } from './stack.ts'
+
+const config = configure('CONNECTIONS_TABLE', 'PARTITION_QUEUE_PREFIX', 'PARTITION_COUNT')
+const connections = apiConnections({ documents: documentClient(), table: config.CONNECTIONS_TABLE })
+const doorbells = doorbellRinger({ queues: queueClient(), partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX })
+
+type RefCall = {
+  readonly principal: { readonly businessProfileId: string }
+  readonly params: { readonly connectionId: string }
+}
+
+const refOf = ({ principal, params }: RefCall): ConnectionRef => ({
+  businessProfileId: principal.businessProfileId,
+  connectionId: params.connectionId,
+})
+
+const pairingStatus = {
+  status: 'qr_pending',
+  reason: 'pairing_requested',
+  message: statusText('pairing_requested'),
+} as const
+
+/** Until a worker says otherwise, nothing that it said before holds. */
+const nothingElse = {
+  remedy: null,
+  qr: null,
+  pairingCode: null,
+  attempt: null,
+  maxAttempts: null,
+  nextAttemptAt: null,
+} as const satisfies ConnectionChange
+
+async function connectionAt(ref: ConnectionRef): Promise<ConnectionRow> {
+  const row = await connections.get(ref)
+  if (row === undefined) throw new Problem('connection_not_found')
+  return row
+}
+
+/** Stores the command with `change`, then rings. A command that is open already is rung for again: its doorbell may be lost. */
+async function request(
+  ref: ConnectionRef,
+  kind: CommandKind,
+  change: ConnectionChange = {},
+  method?: PairingMethod,
+): Promise<ConnectionRow> {
+  const now = isoNow()
+  const command: ConnectionCommand = { commandId: randomUUID(), kind, requestedAt: now, ...given('method', method) }
+  const outcome = await connections.requestCommand(ref, command, change, now)
+  if (outcome.kind === 'not_found') throw new Problem('connection_not_found')
+  const { row } = outcome
+  if (kind !== 'delete' && isDeleting(row)) throw new Problem('connection_deleting')
+  await ring(row)
+  log.info('command stored', { command: kind, outcome: outcome.kind })
+  return row
+}
+
+async function ring(row: ConnectionRow): Promise<void> {
+  if (row.command === undefined || row.command.commandId === row.handledCommandId) return
+  const { businessProfileId, connectionId, command } = row
+  await doorbells.ring(row.partition, {
+    kind: 'command',
+    businessProfileId,
+    connectionId,
+    command: command.kind,
+    commandId: command.commandId,
+  })
+}
+
+export const handler = httpHandler({
+  createConnection: async ({ principal, body }) => {
+    const now = isoNow()
+    const connectionId = newConnectionId()
+    const row: ConnectionRow = {
+      businessProfileId: principal.businessProfileId,
+      connectionId,
+      label: body.label,
+      pairing: body.pairing,
+      ...given('phoneNumber', body.phoneNumber),
+      ...pairingStatus,
+      partition: partitionOf(connectionId, config.PARTITION_COUNT),
+      epoch: 0,
+      version: 1,
+      createdAt: now,
+      updatedAt: now,
+      command: { commandId: randomUUID(), kind: 'pair', requestedAt: now, method: body.pairing },
+    }
+    const created = await connections.create(row)
+    if (created.kind === 'exists') throw new Error('a fresh connection id is taken')
+    await ring(row)
+    log.info('connection created', { connectionId })
+    return { body: toConnection(row), headers: { location: `/connections/${connectionId}` } }
+  },
+
+  listConnections: async ({ principal, query }) => {
+    const page = await connections.list(principal.businessProfileId, query.limit, query.next)
+    return { body: { items: page.items.map(toConnection), ...given('next', page.next) } }
+  },
+
+  getConnection: async (call) => ({ body: toConnection(await connectionAt(refOf(call))) }),
+
+  getConnectionQr: async (call) => qrAnswer(await connectionAt(refOf(call)), call.accept, isoNow()),
+
+  pairConnection: async (call) => {
+    const { body } = call
+    const row = await connectionAt(refOf(call))
+    if (isDeleting(row)) throw new Problem('connection_deleting')
+    if (row.status === 'connected' || row.status === 'reconnecting') {
+      throw new Problem('already_linked', { detail: 'Log it out before it is paired again.' })
+    }
+    const method = body.pairing ?? row.pairing
+    if (method === 'code' && (body.phoneNumber ?? row.phoneNumber) === undefined) {
+      const message = 'is required when pairing is by code'
+      throw new Problem('invalid_request', {
+        detail: `phoneNumber: ${message}`,
+        errors: [{ field: 'phoneNumber', message }],
+      })
+    }
+    const change: ConnectionChange = {
+      ...pairingStatus,
+      pairing: method,
+      ...given('phoneNumber', body.phoneNumber),
+      ...nothingElse,
+    }
+    return { body: toConnection(await request(refOf(call), 'pair', change, method)) }
+  },
+
+  restartConnection: async (call) => ({ body: toConnection(await request(refOf(call), 'restart')) }),
+
+  logoutConnection: async (call) => ({ body: toConnection(await request(refOf(call), 'logout')) }),
+
+  deleteConnection: async (call) => {
+    const change: ConnectionChange = {
+      status: 'disconnected',
+      reason: 'deleting',
+      message: statusText('deleting'),
+      ...nothingElse,
+      restriction: null,
+    }
+    return { body: toConnection(await request(refOf(call), 'delete', change)) }
+  },
+})

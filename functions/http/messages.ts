@@ -1,0 +1,63 @@
+import { given } from '../../shared/api/connections.ts'
+import { toMessage } from '../../shared/api/messages.ts'
+import { Problem } from '../../shared/api/problems.ts'
+import { documentClient, queueClient } from '../../shared/aws/clients.ts'
+import { apiConnections } from '../../shared/aws/connections.ts'
+import { doorbellRinger } from '../../shared/aws/doorbells.ts'
+import { apiMessages } from '../../shared/aws/messages.ts'
+import { assertNever, type ConnectionRef } from '../../shared/domain/words.ts'
+import { configure } from '../config.ts'
+import { log } from '../log.ts'
+import { type AcceptSendOutcome, acceptSend } from '../sends/accept-send.ts'
+import { httpHandler } from './stack.ts'
+
+const config = configure('CONNECTIONS_TABLE', 'MESSAGES_TABLE', 'PARTITION_QUEUE_PREFIX', 'MESSAGE_RETENTION_DAYS')
+const documents = documentClient()
+const connections = apiConnections({ documents, table: config.CONNECTIONS_TABLE })
+const messages = apiMessages({ documents, table: config.MESSAGES_TABLE })
+const doorbells = doorbellRinger({ queues: queueClient(), partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX })
+const stores = { connections, messages, doorbells, retentionDays: config.MESSAGE_RETENTION_DAYS }
+
+async function requireConnection(ref: ConnectionRef): Promise<void> {
+  if ((await connections.get(ref)) === undefined) throw new Problem('connection_not_found')
+}
+
+export const handler = httpHandler({
+  sendMessage: async ({ principal, params, headers, body }) => {
+    const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
+    const row = acceptedRow(await acceptSend(stores, ref, body, headers['idempotency-key'], Date.now()))
+    log.info('send accepted', { messageId: row.messageId, sendStatus: row.status })
+    return { body: { messageId: row.messageId, status: row.status, ...given('error', row.error) } }
+  },
+
+  listMessages: async ({ principal, params, query }) => {
+    const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
+    const [page] = await Promise.all([messages.list(ref, query.limit, query.next), requireConnection(ref)])
+    return { body: { items: page.items.map(toMessage), ...given('next', page.next) } }
+  },
+
+  getMessage: async ({ principal, params }) => {
+    const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
+    const [row] = await Promise.all([messages.get(ref, params.messageId), requireConnection(ref)])
+    if (row === undefined) throw new Problem('message_not_found')
+    return { body: toMessage(row) }
+  },
+})
+
+function acceptedRow(outcome: AcceptSendOutcome) {
+  switch (outcome.kind) {
+    case 'accepted':
+      return outcome.row
+    case 'connection_not_found':
+    case 'connection_deleting':
+    case 'idempotency_conflict':
+      throw new Problem(outcome.kind)
+    case 'too_many_waiting':
+      throw new Problem(outcome.kind, {
+        detail: `At most ${outcome.limit} sends of a connection may wait.`,
+        retryAfterSeconds: 10,
+      })
+    default:
+      return assertNever(outcome)
+  }
+}

@@ -1,0 +1,21 @@
+import { methodsAt } from '../../shared/api/match.ts'
+import { openApiDocument } from '../../shared/api/openapi.ts'
+import { Problem } from '../../shared/api/problems.ts'
+import { httpHandler } from './stack.ts'
+
+const document = openApiDocument()
+
+/** What no other route took: the path is unknown, or it has other methods. */
+function refuse(path: string): never {
+  const methods = methodsAt(path)
+  if (methods.length === 0) throw new Problem('not_found', { detail: 'GET /openapi.json lists what there is.' })
+  throw new Problem('method_not_allowed', { headers: { allow: methods.join(', ') } })
+}
+
+export const handler = httpHandler(
+  {
+    health: async () => ({ body: { status: 'ok' } }),
+    openApi: async () => ({ body: document }),
+  },
+  refuse,
+)

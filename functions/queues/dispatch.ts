@@ -1,0 +1,82 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import { documentClient, queueClient } from '../../shared/aws/clients.ts'
+import { apiConnections } from '../../shared/aws/connections.ts'
+import { doorbellRinger } from '../../shared/aws/doorbells.ts'
+import { apiMessages } from '../../shared/aws/messages.ts'
+import { bounded } from '../bounded.ts'
+import { configure } from '../config.ts'
+import { log } from '../log.ts'
+import { acceptSend } from '../sends/accept-send.ts'
+import { parseQueuedSend } from '../sends/queued-send.ts'
+import { rejectSend } from '../sends/reject-send.ts'
+
+const config = configure(
+  'CONNECTIONS_TABLE',
+  'MESSAGES_TABLE',
+  'PARTITION_QUEUE_PREFIX',
+  'MESSAGE_RETENTION_DAYS',
+  'SENDS_DLQ_URL',
+  'SENDS_FIFO_DLQ_URL',
+)
+const documents = documentClient()
+const queues = queueClient()
+const stores = {
+  connections: apiConnections({ documents, table: config.CONNECTIONS_TABLE }),
+  messages: apiMessages({ documents, table: config.MESSAGES_TABLE }),
+  doorbells: doorbellRinger({ queues, partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX }),
+  retentionDays: config.MESSAGE_RETENTION_DAYS,
+}
+const deadLetters = { queues, standardUrl: config.SENDS_DLQ_URL, fifoUrl: config.SENDS_FIFO_DLQ_URL }
+
+/** The sends queues: the way in for other AWS services. What cannot be accepted goes to the dead-letter queue with the reason. */
+export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
+  log.resetKeys()
+  const failed = (await bounded(inOrder(event.Records), 10, acceptInTurn)).flat()
+  return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) }
+})
+
+/** Messages of one FIFO group keep their order; all others stand alone. */
+function inOrder(records: readonly SQSRecord[]): readonly (readonly SQSRecord[])[] {
+  return [...Map.groupBy(records, (record) => record.attributes.MessageGroupId ?? record.messageId).values()]
+}
+
+/** After the first failure the rest of the group waits with it. Gives those that must come again. */
+async function acceptInTurn(group: readonly SQSRecord[]): Promise<readonly SQSRecord[]> {
+  for (const [index, record] of group.entries()) {
+    try {
+      await accept(record)
+    } catch (error) {
+      log.warn('send not accepted; it will come again', { sqsMessageId: record.messageId, error: error as Error })
+      const inFifo = record.attributes.MessageGroupId !== undefined
+      return inFifo ? group.slice(index) : [record]
+    }
+  }
+  return []
+}
+
+/** Rejects where the message must come again. */
+async function accept(record: SQSRecord): Promise<void> {
+  const parsed = parseQueuedSend(record.body)
+  if (parsed.kind === 'malformed') return rejectSend(deadLetters, record, parsed)
+  const { businessProfileId, connectionId, idempotencyKey = `sqs:${record.messageId}` } = parsed.send
+  const ref = { businessProfileId, connectionId }
+  const outcome = await acceptSend(stores, ref, parsed.send, idempotencyKey, Date.now())
+  switch (outcome.kind) {
+    case 'accepted': {
+      const { messageId, status } = outcome.row
+      log.info('send accepted', { connectionId, messageId, sendStatus: status, sqsMessageId: record.messageId })
+      return
+    }
+    case 'too_many_waiting':
+      throw new Error(`connection ${connectionId} has its limit of ${outcome.limit} waiting sends`)
+    default:
+      return rejectSend(deadLetters, record, { code: outcome.kind, reason: reasons[outcome.kind] })
+  }
+}
+
+const reasons = {
+  connection_not_found: 'Connection not found.',
+  connection_deleting: 'The connection is being deleted.',
+  idempotency_conflict: 'The idempotency key was used with another body.',
+} as const

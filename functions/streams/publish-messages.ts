@@ -1,0 +1,35 @@
+import { documentClient, queueClient } from '../../shared/aws/clients.ts'
+import { liveStore } from '../../shared/aws/live.ts'
+import type { MessageRow } from '../../shared/domain/stores/messages.ts'
+import { configure } from '../config.ts'
+import { messageFrame } from '../live/frames.ts'
+import { socketsAt } from '../live/sockets.ts'
+import { imagesOf, messageOf } from './decode.ts'
+import { publisher } from './publisher.ts'
+import { RetryQueue } from './retry-queue.ts'
+
+const config = configure('LIVE_TABLE', 'LIVE_CALLBACK_URL', 'PUBLISH_RETRY_QUEUE_URL')
+
+/**
+ * A send's statuses are steps that clients act on, so each is told, also when several come in one batch; what else changes of
+ * a row is folded.
+ */
+const keyOf = (row: MessageRow): string =>
+  row.direction === 'outbound' ? `${row.messageId}#${row.status}` : row.messageId
+
+/** Stream of the table `messages`. Rows that go, by age or with their connection, are no news. */
+export const handler = publisher<MessageRow>({
+  ports: {
+    live: liveStore({ documents: documentClient(), table: config.LIVE_TABLE }),
+    sockets: socketsAt(config.LIVE_CALLBACK_URL),
+  },
+  retries: new RetryQueue(queueClient(), config.PUBLISH_RETRY_QUEUE_URL),
+  changeOf: (record) => {
+    const images = imagesOf(record)
+    const after = images.after && messageOf(images.after)
+    if (after === undefined) return undefined
+    const before = images.before && messageOf(images.before)
+    return { businessProfileId: after.businessProfileId, key: keyOf(after), after, ...(before ? { before } : {}) }
+  },
+  frameOf: (before, after) => after && messageFrame(before, after),
+})
