@@ -11,6 +11,8 @@ export interface EcsTask {
   readonly serviceName: string
   readonly clusterArn: string
   readonly taskDefinitionArn: string
+  /** `ecs-svc/DEPLOYMENT` */
+  readonly startedBy: string
   readonly lastStatus: string
   readonly desiredStatus: string
   /** ISO 8601. */
@@ -116,7 +118,7 @@ export function ecsService(
 }
 
 function describeTask(task: EcsTask): object {
-  const { taskArn, clusterArn, taskDefinitionArn, lastStatus, desiredStatus } = task
+  const { taskArn, clusterArn, taskDefinitionArn, lastStatus, desiredStatus, startedBy } = task
   const createdAt = Date.parse(task.createdAt) / 1000
   return {
     taskArn,
@@ -124,6 +126,7 @@ function describeTask(task: EcsTask): object {
     taskDefinitionArn,
     lastStatus,
     desiredStatus,
+    startedBy,
     createdAt,
     group: `service:${task.serviceName}`,
     launchType: 'FARGATE',

@@ -43,6 +43,7 @@ export function createFunctionPool(
   const idle: Thread[] = []
   const all = new Set<Thread>()
   const waiting: ((thread: Thread) => void)[] = []
+  const busy = new Set<Worker>()
   const inFlight = new Set<Promise<unknown>>()
   let stopped = false
 
@@ -58,6 +59,10 @@ export function createFunctionPool(
     })
     createInterface({ input: worker.stdout }).on('line', (line) => log.info(part, line))
     createInterface({ input: worker.stderr }).on('line', (line) => log.warn(part, line))
+    // An error between two invocations is nobody's answer; the thread exits and is replaced.
+    worker.on('error', (error) => {
+      if (!busy.has(worker)) log.error(part, error.stack ?? error.message)
+    })
     const thread: Thread = { worker, ready: nextAnswer(worker, INIT_TIMEOUT_MS), idle: undefined }
     all.add(thread)
     worker.once('exit', () => {
@@ -120,9 +125,11 @@ export function createFunctionPool(
         deadlineMs,
       },
     }
+    busy.add(thread.worker)
     const answered = nextAnswer(thread.worker, spec.timeoutMs)
     thread.worker.postMessage(message)
     const answer = await answered
+    busy.delete(thread.worker)
     if (answer.kind === 'ok') {
       giveBack(thread)
       return { kind: 'ok', payload: JSON.parse(answer.payload) }
@@ -187,7 +194,5 @@ function nextAnswer(worker: Worker, timeoutMs: number): Promise<WorkerAnswer> {
       resolve(answer)
     }
     worker.on('message', settle).on('error', onError).on('exit', onExit)
-    // An error that nobody waits for must not end this process.
-    worker.on('error', () => undefined)
   })
 }
