@@ -222,6 +222,8 @@ export interface LoginGate {
   readonly outage: boolean
   /** A connection opened after an outage: those in the slow lane may come back, staggered. */
   onRecovery(listener: () => void): () => void
+  /** An open socket ended: `lost` as an outage would end it, or `left` for a reason of its own. Feeds the outage circuit. */
+  report?(ref: ConnectionRef, what: 'lost' | 'left'): void
 }
 
 export interface SessionDependencies {
@@ -235,6 +237,8 @@ export interface SessionDependencies {
   readonly logins: LoginGate
   readonly workerId: string
   readonly settings: SessionSettings
+  /** The client version that WhatsApp accepts now; asked after a refusal (405). Absent: the configured one is kept. */
+  readonly fetchClientVersion?: () => Promise<readonly [number, number, number] | undefined>
 }
 
 /** All durations in milliseconds. */

@@ -1,0 +1,146 @@
+import type { EpochMs } from '../../shared/domain/words.ts'
+
+export interface OutageSettings {
+  /** So many different connections, and this share of all that are open or failed, within the window: an outage. */
+  readonly outageFailuresMin: number
+  readonly outageShare: number
+  readonly outageWindowMs: number
+  /** Connections that probe at a time while it lasts. */
+  readonly probesMax: number
+  /** Wait before the first round of probes; doubles up to the maximum. */
+  readonly probeDelayFirstMs: number
+  readonly probeDelayMaxMs: number
+  /** The limiter's full rate, at which the ramp ends. */
+  readonly ratePerSecond: number
+}
+
+/** A ramp begins at this part of the full rate, and doubles each second. */
+const rampFirstPart = 1 / 4
+const rampFailuresMax = 5
+/** In a fleet too small for a circuit: silence of successes after which the first one counts as a recovery. */
+const quietMs = 30_000
+
+type Phase =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'outage'; readonly since: EpochMs; nextProbeAt: EpochMs; delayMs: number; probes: number }
+  | { readonly kind: 'ramp'; readonly since: EpochMs; failed: number; opened: number }
+
+export type CircuitNews = 'outage' | 'recovered' | undefined
+
+/**
+ * Tells an outage that many connections share from the failure of one, by what the logins and the open sockets of this
+ * worker report. All times are monotonic milliseconds.
+ */
+export class OutageCircuit {
+  readonly #settings: OutageSettings
+  readonly #failed = new Map<string, EpochMs>()
+  readonly #open = new Set<string>()
+  #phase: Phase = { kind: 'closed' }
+  #failingSince: EpochMs | undefined
+  readonly #failing = new Set<string>()
+
+  constructor(settings: OutageSettings) {
+    this.#settings = settings
+  }
+
+  get outage(): boolean {
+    return this.#phase.kind !== 'closed'
+  }
+
+  /** Whether a login may go out, and how: `probe`, at a rate, or when to ask again (`undefined`: when something happened). */
+  permission(
+    now: EpochMs,
+  ):
+    | { readonly kind: 'probe' }
+    | { readonly kind: 'rate'; readonly perSecond: number }
+    | { readonly kind: 'wait'; readonly until?: EpochMs } {
+    const phase = this.#phase
+    switch (phase.kind) {
+      case 'closed':
+        return { kind: 'rate', perSecond: this.#settings.ratePerSecond }
+      case 'outage':
+        if (phase.probes >= this.#settings.probesMax) return { kind: 'wait' }
+        return now >= phase.nextProbeAt ? { kind: 'probe' } : { kind: 'wait', until: phase.nextProbeAt }
+      case 'ramp': {
+        const seconds = Math.floor((now - phase.since) / 1_000)
+        const perSecond = this.#settings.ratePerSecond * rampFirstPart * 2 ** Math.min(seconds, 10)
+        if (perSecond <= this.#settings.ratePerSecond) return { kind: 'rate', perSecond }
+        this.#phase = { kind: 'closed' }
+        return { kind: 'rate', perSecond: this.#settings.ratePerSecond }
+      }
+    }
+  }
+
+  probing(): void {
+    if (this.#phase.kind === 'outage') this.#phase.probes += 1
+  }
+
+  opened(key: string, now: EpochMs, probe: boolean): CircuitNews {
+    this.#open.add(key)
+    this.#failed.delete(key)
+    this.#failing.delete(key)
+    const quiet = this.#failingSince !== undefined && now - this.#failingSince >= quietMs && this.#failing.size > 0
+    this.#failing.clear()
+    this.#failingSince = undefined
+    const phase = this.#phase
+    if (phase.kind === 'outage') {
+      if (probe) phase.probes -= 1
+      this.#failed.clear()
+      this.#phase = { kind: 'ramp', since: now, failed: 0, opened: 1 }
+      return 'recovered'
+    }
+    if (phase.kind === 'ramp') phase.opened += 1
+    return quiet ? 'recovered' : undefined
+  }
+
+  /** A login failed, or an open socket was lost, in a way that an outage would make. */
+  failed(key: string, now: EpochMs, probe: boolean): CircuitNews {
+    this.#open.delete(key)
+    this.#failed.set(key, now)
+    this.#failing.add(key)
+    this.#failingSince ??= now
+    const phase = this.#phase
+    switch (phase.kind) {
+      case 'closed':
+        for (const [other, at] of this.#failed) if (now - at > this.#settings.outageWindowMs) this.#failed.delete(other)
+        if (!this.#many()) return undefined
+        return this.#begin(now, this.#settings.probeDelayFirstMs)
+      case 'outage':
+        if (!probe) return undefined
+        phase.probes -= 1
+        if (phase.probes === 0) {
+          phase.nextProbeAt = now + phase.delayMs
+          phase.delayMs = Math.min(phase.delayMs * 2, this.#settings.probeDelayMaxMs)
+        }
+        return undefined
+      case 'ramp':
+        phase.failed += 1
+        if (phase.failed < rampFailuresMax || phase.failed <= phase.opened) return undefined
+        return this.#begin(now, this.#settings.probeDelayFirstMs * 2)
+    }
+  }
+
+  /** Came to an end that says nothing about WhatsApp. */
+  neutral(key: string, probe: boolean): void {
+    this.#open.delete(key)
+    if (probe && this.#phase.kind === 'outage') this.#phase.probes -= 1
+  }
+
+  #many(): boolean {
+    const failed = this.#failed.size
+    return (
+      failed >= this.#settings.outageFailuresMin && failed >= this.#settings.outageShare * (failed + this.#open.size)
+    )
+  }
+
+  #begin(now: EpochMs, delayMs: number): CircuitNews {
+    this.#phase = {
+      kind: 'outage',
+      since: now,
+      nextProbeAt: now + delayMs,
+      delayMs: Math.min(delayMs * 2, this.#settings.probeDelayMaxMs),
+      probes: 0,
+    }
+    return 'outage'
+  }
+}

@@ -1,0 +1,442 @@
+import type { SendsMode } from '../../shared/domain/lifecycle-sends.ts'
+import type { OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type { ConnectionRef, EpochMs, SendErrorCode } from '../../shared/domain/words.ts'
+import type { AuthState, HandOver, SendReceipt, ServerAck, SessionSettings, Timer, WhatsAppSocket } from '../ports.ts'
+import { HoldingEnded, type StoreContext, untilStored, within } from './until-stored.ts'
+
+/** WhatsApp's reach-out time lock: refuses chats that are new to the account. */
+const restrictedCode = '463'
+/** WhatsApp does not say how long the lock lasts; after this the next send to a refused chat asks again. */
+const restrictionMs = 60 * 60_000
+const notSentRetryMs = 2_000
+/** Timers hold 31 bits of milliseconds; a later deadline is looked at again after a day. */
+const timerMaxMs = 24 * 60 * 60_000
+/** Ids of ended sends that are remembered: the index of waiting sends may still list them for a moment. */
+const endedKept = 5_000
+
+type EntryState =
+  /** In the list. */
+  | 'waiting'
+  /** The socket has it; its bytes may be leaving. */
+  | 'handing'
+  /** Left, its ack is awaited. */
+  | 'unacked'
+  /** Left twice on a live socket without an ack: waits for a late ack, the next open, or its deadline. */
+  | 'parked'
+  /** Its outcome is known and being stored. */
+  | 'ending'
+
+interface Entry {
+  readonly row: OutboundRow
+  readonly deadline: { timer: Timer }
+  state: EntryState
+  /** Bytes may have left, in this or an earlier worker. */
+  attempted: boolean
+  resent: boolean
+  timer?: Timer
+  noted?: string
+}
+
+export interface OutboxListener {
+  /** An ack is missing. Resolves with whether the socket is alive; where not, it is ended by the time it resolves. */
+  onAckMissing(): Promise<boolean>
+  onRestricted(until: EpochMs): void
+}
+
+/**
+ * The sends of one connection: in order of acceptance, several on their way at a time, the order within a chat kept, each
+ * under the one id that WhatsApp shows once, until an ack, a refusal or the deadline ends it.
+ */
+export class Outbox {
+  readonly #ref: ConnectionRef
+  readonly #messages: WorkerMessages
+  readonly #store: StoreContext
+  readonly #settings: Pick<SessionSettings, 'ackTimeoutMs' | 'sendTimeoutMs' | 'inFlightMax'>
+  readonly #listener: OutboxListener
+  /** By WhatsApp id. */
+  readonly #entries = new Map<string, Entry>()
+  /** Those that wait, by `seq`. */
+  #list: Entry[] = []
+  readonly #ended = new Set<string>()
+  /** Chats that WhatsApp refused while the account is restricted, and until when. */
+  readonly #refusedChats = new Map<string, EpochMs>()
+  #mode: SendsMode = { kind: 'hold', note: '' }
+  #socket: WhatsAppSocket | undefined
+  #auth: AuthState | undefined
+  #finishing = false
+  #notes: Promise<void> = Promise.resolve()
+  #quietWaiters: (() => void)[] = []
+
+  constructor(options: {
+    readonly ref: ConnectionRef
+    readonly messages: WorkerMessages
+    readonly store: StoreContext
+    readonly settings: Pick<SessionSettings, 'ackTimeoutMs' | 'sendTimeoutMs' | 'inFlightMax'>
+    readonly listener: OutboxListener
+  }) {
+    this.#ref = options.ref
+    this.#messages = options.messages
+    this.#store = options.store
+    this.#settings = options.settings
+    this.#listener = options.listener
+  }
+
+  /** Sends waiting or in flight. */
+  get waiting(): number {
+    return this.#entries.size
+  }
+
+  /** Keeps an accepted send in its place. Idempotent. Returns whether it is new and waits. */
+  accept(row: OutboundRow): boolean {
+    const id = row.whatsappId
+    if (row.status !== 'queued' || this.#entries.has(id) || this.#ended.has(id)) return false
+    const entry: Entry = {
+      row,
+      state: 'waiting',
+      attempted: this.#auth?.attempted().has(id) ?? false,
+      resent: false,
+      deadline: { timer: this.#watchDeadline(id, row.deadlineAt) },
+    }
+    this.#entries.set(id, entry)
+    this.#insert(entry)
+    if (this.#mode.kind === 'refuse') this.#refuse(entry, this.#mode.code, this.#mode.message)
+    else if (this.#mode.kind === 'hold') this.#note(entry, this.#mode.note)
+    else this.#pump()
+    return this.#entries.has(id)
+  }
+
+  /** The connection's state changed. `flow` comes with `opened`. */
+  setMode(mode: Exclude<SendsMode, { kind: 'flow' }>): void {
+    const before = this.#mode
+    this.#lost()
+    this.#mode = mode
+    if (mode.kind === 'refuse') {
+      for (const entry of [...this.#entries.values()]) this.#refuse(entry, mode.code, mode.message)
+    } else if (before.kind !== 'hold' || before.note !== mode.note) {
+      for (const entry of this.#list) this.#note(entry, mode.note)
+    }
+  }
+
+  /** A socket is open: what waits goes, what was not acknowledged goes again under its id. */
+  opened(socket: WhatsAppSocket, auth: AuthState): void {
+    this.#lost()
+    this.#mode = { kind: 'flow' }
+    this.#socket = socket
+    this.#auth = auth
+    const attempted = auth.attempted()
+    for (const [id, entry] of this.#entries) if (attempted.has(id)) entry.attempted = true
+    this.#pump()
+  }
+
+  /** The server accepted or refused a message of ours. Resolves once that is stored. */
+  async acked(ack: ServerAck): Promise<void> {
+    const at = this.#now()
+    const entry = this.#entries.get(ack.whatsappId)
+    if (ack.error === undefined) {
+      if (entry !== undefined) this.#refusedChats.delete(entry.row.chat)
+      return this.#end(ack.whatsappId, { status: 'sent', at })
+    }
+    const restricted = ack.error === restrictedCode
+    if (restricted) {
+      const until = this.#store.clock.now() + restrictionMs
+      if (entry !== undefined) this.#refusedChats.set(entry.row.chat, until)
+      this.#listener.onRestricted(until)
+    }
+    return this.#end(ack.whatsappId, {
+      status: 'failed',
+      at,
+      error: {
+        code: restricted ? 'new_chats_restricted' : 'rejected_by_whatsapp',
+        message: restricted
+          ? 'WhatsApp does not let this number start new chats at the moment.'
+          : `WhatsApp refused the message (code ${ack.error}).`,
+        whatsappCode: ack.error,
+      },
+    })
+  }
+
+  /** A receipt is an ack as well. Resolves once it is stored. */
+  receipt(receipt: SendReceipt): Promise<void> {
+    return this.#end(receipt.whatsappId, { status: receipt.step, at: new Date(receipt.at).toISOString() })
+  }
+
+  /** Hands over nothing more; resolves when nothing is on its way, or after `timeoutMs`. */
+  async finish(timeoutMs: number): Promise<void> {
+    this.#finishing = true
+    if (this.#quiet()) return
+    const quiet = new Promise<void>((resolve) => this.#quietWaiters.push(resolve))
+    await within(this.#store.clock, timeoutMs, quiet)
+  }
+
+  /** Fails everything that waits; resolves once that is stored. */
+  async failAll(code: SendErrorCode, message: string): Promise<void> {
+    this.setMode({ kind: 'refuse', code, message })
+    while (this.#entries.size > 0 && !this.#store.over.aborted) {
+      await new Promise<void>((resolve) => this.#quietWaiters.push(resolve))
+    }
+  }
+
+  /** At once: no further timers, no further sends. */
+  stop(): void {
+    for (const entry of this.#entries.values()) {
+      entry.timer?.cancel()
+      entry.deadline.timer.cancel()
+    }
+    this.#entries.clear()
+    this.#list = []
+    this.#socket = undefined
+    this.#mode = { kind: 'hold', note: '' }
+    this.#wakeQuietWaiters()
+  }
+
+  #insert(entry: Entry): void {
+    // Mostly it belongs at the end.
+    let at = this.#list.length
+    while (at > 0 && (this.#list[at - 1] as Entry).row.seq > entry.row.seq) at -= 1
+    this.#list.splice(at, 0, entry)
+  }
+
+  #pump(): void {
+    const socket = this.#socket
+    if (this.#mode.kind !== 'flow' || socket === undefined || this.#finishing) return
+    let inFlight = 0
+    const busyChats = new Set<string>()
+    for (const entry of this.#entries.values()) {
+      if (entry.state === 'handing') busyChats.add(entry.row.chat)
+      if (entry.state === 'handing' || entry.state === 'unacked') inFlight += 1
+    }
+    for (let at = 0; at < this.#list.length && inFlight < this.#settings.inFlightMax; ) {
+      const entry = this.#list[at] as Entry
+      const { chat } = entry.row
+      // One that has to pause, or whose bytes are on their way to the socket, holds up its own chat and no other.
+      if (busyChats.has(chat) || entry.timer !== undefined) {
+        busyChats.add(chat)
+        at += 1
+        continue
+      }
+      this.#list.splice(at, 1)
+      if (this.#refusedForNow(chat)) {
+        void this.#end(entry.row.whatsappId, {
+          status: 'failed',
+          at: this.#now(),
+          error: {
+            code: 'new_chats_restricted',
+            message: 'WhatsApp does not let this number start new chats at the moment.',
+          },
+        })
+        continue
+      }
+      busyChats.add(chat)
+      inFlight += 1
+      void this.#hand(entry, socket)
+    }
+  }
+
+  async #hand(entry: Entry, socket: WhatsAppSocket): Promise<void> {
+    const { whatsappId, chat, content } = entry.row
+    if (!this.#store.holding.held()) return
+    entry.state = 'handing'
+    // The bound is the socket's; ours stands behind it.
+    entry.timer = this.#store.clock.after(this.#settings.sendTimeoutMs + 5_000, () =>
+      this.#handed(entry, socket, { kind: 'unknown', why: 'no answer from the socket in time' }),
+    )
+    let result: HandOver
+    try {
+      result = await socket.send(whatsappId, chat, content)
+    } catch (error) {
+      result = { kind: 'unknown', why: error instanceof Error ? error.message : String(error) }
+    }
+    this.#handed(entry, socket, result)
+  }
+
+  #handed(entry: Entry, socket: WhatsAppSocket, result: HandOver): void {
+    // An ack may have been faster, or the socket is gone and the send back in the list.
+    if (entry.state !== 'handing' || this.#socket !== socket) return
+    entry.timer?.cancel()
+    delete entry.timer
+    switch (result.kind) {
+      case 'handed_over':
+        entry.attempted = true
+        this.#awaitAck(entry, socket)
+        break
+      case 'unknown':
+        entry.attempted = true
+        this.#store.log.warn({ messageId: entry.row.messageId, why: result.why }, 'A send may or may not have left')
+        this.#awaitAck(entry, socket)
+        break
+      case 'not_sent':
+        this.#store.log.warn({ messageId: entry.row.messageId, why: result.why }, 'A send did not leave, trying again')
+        entry.state = 'waiting'
+        entry.timer = this.#store.clock.after(notSentRetryMs, () => {
+          delete entry.timer
+          this.#pump()
+        })
+        this.#insert(entry)
+        break
+      case 'refused':
+        void this.#end(entry.row.whatsappId, {
+          status: 'failed',
+          at: this.#now(),
+          error: { code: result.code, message: result.why },
+        })
+        break
+    }
+    this.#pump()
+    this.#tellIfQuiet()
+  }
+
+  /** A missing ack probes the socket; alive, the send goes once more under its id. */
+  #awaitAck(entry: Entry, socket: WhatsAppSocket): void {
+    entry.state = 'unacked'
+    const still = () => entry.state === 'unacked' && this.#socket === socket
+    entry.timer = this.#store.clock.after(this.#settings.ackTimeoutMs, () => {
+      delete entry.timer
+      void this.#listener.onAckMissing().then((alive) => {
+        if (!alive || !still()) return
+        entry.timer = this.#store.clock.after(this.#settings.ackTimeoutMs, () => {
+          delete entry.timer
+          if (!still()) return
+          if (entry.resent) {
+            entry.state = 'parked'
+          } else {
+            entry.resent = true
+            entry.state = 'waiting'
+            this.#insert(entry)
+          }
+          this.#pump()
+          this.#tellIfQuiet()
+        })
+      })
+    })
+  }
+
+  /** The socket is gone: what it had goes back to its place. */
+  #lost(): void {
+    this.#socket = undefined
+    for (const entry of this.#entries.values()) {
+      if (entry.state === 'ending') continue
+      entry.timer?.cancel()
+      delete entry.timer
+      entry.resent = false
+      if (entry.state === 'waiting') continue
+      entry.attempted = true
+      entry.state = 'waiting'
+      this.#insert(entry)
+    }
+    this.#tellIfQuiet()
+  }
+
+  #refuse(entry: Entry, code: SendErrorCode, message: string): void {
+    if (entry.state === 'ending') return
+    void this.#end(entry.row.whatsappId, {
+      status: 'failed',
+      at: this.#now(),
+      error: entry.attempted && code === 'no_active_connection' ? unconfirmed : { code, message },
+    })
+  }
+
+  #watchDeadline(whatsappId: string, deadlineAt: string): Timer {
+    const { clock } = this.#store
+    return clock.after(Math.min(Math.max(0, Date.parse(deadlineAt) - clock.now()), timerMaxMs), () => {
+      const entry = this.#entries.get(whatsappId)
+      if (entry === undefined || entry.state === 'ending') return
+      if (clock.now() < Date.parse(deadlineAt)) {
+        entry.deadline.timer = this.#watchDeadline(whatsappId, deadlineAt)
+        return
+      }
+      const mayHaveLeft = entry.attempted || entry.state === 'handing'
+      void this.#end(whatsappId, { status: 'failed', at: this.#now(), error: mayHaveLeft ? unconfirmed : expired })
+    })
+  }
+
+  /** An outcome, of a send in the outbox or of an earlier one. Resolves once stored; rejects when the holding ended. */
+  async #end(whatsappId: string, step: SendStep): Promise<void> {
+    const entry = this.#entries.get(whatsappId)
+    if (entry !== undefined && entry.state !== 'ending') {
+      entry.state = 'ending'
+      entry.timer?.cancel()
+      entry.deadline.timer.cancel()
+      const at = this.#list.indexOf(entry)
+      if (at >= 0) this.#list.splice(at, 1)
+      this.#pump()
+    }
+    const stored = untilStored(this.#store, `message ${step.status}`, () =>
+      this.#messages.step(this.#ref, whatsappId, this.#store.holding.epoch, step),
+    ).then((outcome) => {
+      if (outcome.kind === 'fenced') {
+        this.#store.holding.fenced()
+        throw new HoldingEnded(`message ${step.status}`)
+      }
+    })
+    // Our own endings have nobody who waits for them.
+    const settled = stored.then(
+      () => this.#forget(whatsappId, entry),
+      (error) => {
+        this.#tellIfQuiet()
+        if (entry === undefined || !(error instanceof HoldingEnded)) throw error
+        throw error
+      },
+    )
+    settled.catch(() => undefined)
+    return settled
+  }
+
+  #forget(whatsappId: string, entry: Entry | undefined): void {
+    this.#auth?.settled(whatsappId)
+    if (entry !== undefined && this.#entries.get(whatsappId) === entry) {
+      this.#entries.delete(whatsappId)
+      this.#ended.add(whatsappId)
+      if (this.#ended.size > endedKept) this.#ended.delete(this.#ended.values().next().value as string)
+    }
+    this.#tellIfQuiet()
+  }
+
+  /** Notes are a courtesy: one at a time, tried once, and not written to a send that went meanwhile. */
+  #note(entry: Entry, sentence: string): void {
+    if (entry.noted === sentence || sentence === '') return
+    entry.noted = sentence
+    this.#notes = this.#notes.then(async () => {
+      const { over, holding } = this.#store
+      if (entry.state !== 'waiting' || entry.noted !== sentence || over.aborted || !holding.held()) return
+      const outcome = await this.#messages
+        .note(this.#ref, entry.row.whatsappId, holding.epoch, sentence, this.#now())
+        .catch(() => undefined)
+      if (outcome?.kind === 'fenced') holding.fenced()
+    })
+  }
+
+  #refusedForNow(chat: string): boolean {
+    const until = this.#refusedChats.get(chat)
+    if (until === undefined) return false
+    if (until > this.#store.clock.now()) return true
+    this.#refusedChats.delete(chat)
+    return false
+  }
+
+  #quiet(): boolean {
+    for (const { state } of this.#entries.values()) {
+      if (state === 'handing' || state === 'unacked' || state === 'ending') return false
+    }
+    return true
+  }
+
+  #tellIfQuiet(): void {
+    if (this.#quiet()) this.#wakeQuietWaiters()
+  }
+
+  #wakeQuietWaiters(): void {
+    const waiters = this.#quietWaiters
+    this.#quietWaiters = []
+    for (const wake of waiters) wake()
+  }
+
+  #now(): string {
+    return new Date(this.#store.clock.now()).toISOString()
+  }
+}
+
+const expired = { code: 'expired', message: 'The message could not be sent before its deadline.' } as const
+const unconfirmed = {
+  code: 'unconfirmed',
+  message: 'The message may have been sent, but WhatsApp did not confirm it in time.',
+} as const

@@ -1,0 +1,541 @@
+import { transition } from '../../shared/domain/lifecycle.ts'
+import { sendsMode } from '../../shared/domain/lifecycle-sends.ts'
+import {
+  dueAt,
+  type Effect,
+  initialState,
+  type LifecycleEvent,
+  type LifecycleState,
+  type PairingRequest,
+} from '../../shared/domain/lifecycle-state.ts'
+import { assertNever, type ConnectionRef } from '../../shared/domain/words.ts'
+import type {
+  ConnectionRow,
+  Holding,
+  Log,
+  LoginLane,
+  LoginPermit,
+  OutboundRow,
+  Session,
+  SessionDependencies,
+  SessionFactory,
+  SocketListener,
+  Timer,
+  WhatsAppSocket,
+} from '../ports.ts'
+import { ClientVersions } from './client-versions.ts'
+import { inboundRow } from './inbound.ts'
+import { Liveness } from './liveness.ts'
+import { Outbox } from './outbox.ts'
+import { errorName, RowWriter } from './row-writer.ts'
+import { SessionAuth } from './session-auth.ts'
+import { HoldingEnded, type StoreContext, untilStored, within } from './until-stored.ts'
+
+/** Makes the sessions of one worker. */
+export function createSessionFactory(dependencies: SessionDependencies): SessionFactory {
+  const versions = new ClientVersions(dependencies)
+  return (row, holding) => new ConnectionSession(row, holding, dependencies, versions)
+}
+
+/**
+ * Runs the lifecycle of one connection: events go into `transition` one after the other, its effects are done in order. All
+ * that is decided is decided there; here are the socket, the timers, the login permit and the stores.
+ */
+class ConnectionSession implements Session {
+  readonly ref: ConnectionRef
+  readonly settled: Promise<void>
+  readonly ended: Promise<void>
+  readonly #dependencies: SessionDependencies
+  readonly #holding: Holding
+  readonly #row: ConnectionRow
+  readonly #versions: ClientVersions
+  readonly #log: Log
+  readonly #name: string
+  readonly #store: StoreContext
+  readonly #over = new AbortController()
+  readonly #writer: RowWriter
+  readonly #outbox: Outbox
+  readonly #auth: SessionAuth
+  readonly #liveness: Liveness
+  readonly #stopListening: () => void
+  #settle: () => void = () => undefined
+  #end: () => void = () => undefined
+
+  #state: LifecycleState = initialState
+  readonly #events: LifecycleEvent[] = []
+  #running = false
+  #timer: Timer | undefined
+  #timerDueAt: number | undefined
+  #permit: LoginPermit | undefined
+  #login: AbortController | undefined
+  #socket: WhatsAppSocket | undefined
+  /** Raised when a socket or a preparation is given up, so that nothing is heard of it any more. */
+  #opening = 0
+  #openingShown: boolean
+  #lastCommandId: string | undefined
+  #sends = ''
+  #storing = 0
+
+  constructor(row: ConnectionRow, holding: Holding, dependencies: SessionDependencies, versions: ClientVersions) {
+    const { clock, random, connections, messages, settings, logins } = dependencies
+    this.ref = { businessProfileId: row.businessProfileId, connectionId: row.connectionId }
+    this.#row = row
+    this.#holding = holding
+    this.#dependencies = dependencies
+    this.#versions = versions
+    this.#openingShown = row.opening !== undefined
+    this.#name = row.phoneNumber === undefined ? row.label : `${row.label} (${row.phoneNumber})`
+    this.#log = dependencies.log.child({ ...this.ref, label: row.label, phoneNumber: row.phoneNumber })
+    this.settled = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    this.#store = { clock, random, log: this.#log, holding, over: this.#over.signal }
+    this.#writer = new RowWriter({
+      ref: this.ref,
+      holding,
+      connections,
+      clock,
+      random,
+      log: this.#log,
+      onRefused: (why) => this.#refused(why),
+    })
+    this.#outbox = new Outbox({
+      ref: this.ref,
+      messages,
+      store: this.#store,
+      settings,
+      listener: {
+        onAckMissing: () => this.#liveness.probeNow(),
+        onRestricted: (until) => this.#dispatch({ kind: 'restricted', until }),
+      },
+    })
+    this.#auth = new SessionAuth(this.ref, dependencies.authStates, this.#store)
+    this.#liveness = new Liveness(clock, random, settings, () => this.#dispatch({ kind: 'liveness_failed' }))
+    this.#stopListening = logins.onRecovery(() => this.#dispatch({ kind: 'recovered' }))
+  }
+
+  get waiting(): number {
+    return this.#outbox.waiting
+  }
+
+  get state(): Session['state'] {
+    const { phase } = this.#state
+    switch (phase.kind) {
+      case 'waiting_for_login':
+      case 'opening':
+      case 'pairing':
+      case 'closing':
+      case 'logging_out':
+        return 'opening'
+      case 'open':
+        return 'open'
+      case 'idle':
+      case 'backoff':
+      case 'slow_lane':
+        return 'waiting'
+      case 'stopped':
+        return 'stopped'
+      case 'draining':
+      case 'ended':
+        return 'ended'
+      default:
+        return assertNever(phase)
+    }
+  }
+
+  start(lane: LoginLane): void {
+    this.#startWith(this.#row, lane)
+    this.#commandOf(this.#row)
+  }
+
+  async command(): Promise<void> {
+    const row = await this.#current()
+    if (row === undefined) return
+    this.#startWith(row, 'on_demand')
+    this.#commandOf(row)
+  }
+
+  enqueue(row: OutboundRow): void {
+    if (this.#over.signal.aborted) return
+    if (this.#outbox.accept(row)) this.#dispatch({ kind: 'send_waiting' })
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.#over.signal.aborted) return
+    const { clock } = this.#dependencies
+    const until = clock.monotonic() + timeoutMs
+    const left = () => Math.max(0, until - clock.monotonic())
+    const open = this.#state.phase.kind === 'open' ? this.#socket : undefined
+    this.#dispatch({ kind: 'drain' })
+    if (open !== undefined) {
+      await this.#outbox.finish(left())
+      this.#liveness.stop()
+      // Closing flushes what the socket has received: its rows are part of the handover.
+      const closed = open.close().then(() => this.#quiet())
+      if (!(await within(clock, left(), closed))) this.#dropSocket('closed_by_us')
+    } else {
+      this.#dropSocket('closed_by_us')
+    }
+    this.#socket = undefined
+    if (this.#openingShown) this.#write({ opening: null })
+    const flushed = Promise.all([this.#auth.close('flush'), this.#writer.landed()])
+    await within(clock, left(), flushed)
+    this.terminate()
+  }
+
+  terminate(): void {
+    if (this.#over.signal.aborted) return
+    this.#over.abort()
+    this.#state = { ...this.#state, phase: { kind: 'ended' } }
+    this.#timer?.cancel()
+    this.#login?.abort()
+    this.#permit?.done('neutral')
+    this.#permit = undefined
+    this.#dropSocket('lease')
+    this.#dependencies.logins.report?.(this.ref, 'left')
+    this.#liveness.stop()
+    this.#outbox.stop()
+    this.#writer.stop()
+    this.#stopListening()
+    void this.#auth.close('abandon')
+    this.#settle()
+    this.#end()
+  }
+
+  // ── Events ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #startWith(row: ConnectionRow, lane: LoginLane): void {
+    if (this.#state.phase.kind === 'idle') this.#dispatch({ kind: 'start', row, lane })
+  }
+
+  #commandOf(row: ConnectionRow): void {
+    const { command } = row
+    if (command === undefined || command.commandId === row.handledCommandId) return
+    if (command.commandId === this.#lastCommandId) return
+    this.#lastCommandId = command.commandId
+    this.#dispatch({ kind: 'command', command, row })
+  }
+
+  /** The row as it is, or the end of the session where there is none. */
+  async #current(): Promise<ConnectionRow | undefined> {
+    try {
+      const row = await untilStored(this.#store, 'read connection', () => this.#dependencies.connections.get(this.ref))
+      if (row === undefined) this.#refused('gone')
+      return row
+    } catch (error) {
+      if (error instanceof HoldingEnded) return undefined
+      throw error
+    }
+  }
+
+  #refused(why: 'fenced' | 'gone'): void {
+    if (why === 'fenced') this.#holding.fenced()
+    this.#dispatch({ kind: 'let_go', why: why === 'fenced' ? 'a newer owner wrote' : 'the connection was deleted' })
+  }
+
+  /** One event at a time: what an effect brings about at once waits until its transition is done. */
+  #dispatch(event: LifecycleEvent): void {
+    if (this.#over.signal.aborted) return
+    this.#events.push(event)
+    if (this.#running) return
+    this.#running = true
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        if (this.#over.signal.aborted) return
+        this.#step(next)
+      }
+    } catch (error) {
+      // A bug ends the session, never the worker.
+      this.#log.error(
+        { error: errorName(error), alarm: 'session_bug' },
+        `${this.#name}: session ended by an internal error`,
+      )
+      this.terminate()
+    } finally {
+      this.#running = false
+    }
+  }
+
+  #step(event: LifecycleEvent): void {
+    const { clock, random, settings, logins, workerId } = this.#dependencies
+    const { state, effects } = transition(this.#state, event, {
+      now: clock.now(),
+      random: random.next(),
+      settings,
+      outage: logins.outage,
+      held: this.#holding.held(),
+      sendsWaiting: this.#outbox.waiting > 0,
+      owner: { workerId, epoch: this.#holding.epoch },
+    })
+    const left = this.#state.phase.kind === 'open' && state.phase.kind !== 'open'
+    this.#state = state
+    if (left) {
+      this.#liveness.stop()
+      if (!effects.some((effect) => effect.kind === 'report_loss')) logins.report?.(this.ref, 'left')
+    }
+    for (const effect of effects) {
+      if (this.#over.signal.aborted) return
+      this.#do(effect)
+    }
+    this.#setTimer()
+    this.#setSends()
+  }
+
+  #setTimer(): void {
+    const due = dueAt(this.#state)
+    if (due === this.#timerDueAt) return
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#timerDueAt = due
+    if (due === undefined) return
+    this.#timer = this.#dependencies.clock.after(Math.max(0, due - this.#dependencies.clock.now()), () => {
+      this.#timerDueAt = undefined
+      this.#dispatch({ kind: 'due' })
+    })
+  }
+
+  #setSends(): void {
+    if (this.#state.phase.kind === 'draining' || this.#state.phase.kind === 'ended') return
+    const mode = sendsMode(this.#state)
+    const said = JSON.stringify([mode, this.#opening])
+    if (said === this.#sends) return
+    this.#sends = said
+    if (mode.kind !== 'flow') {
+      this.#outbox.setMode(mode)
+      return
+    }
+    const auth = this.#auth.state
+    if (this.#socket === undefined || auth === undefined) throw new Error('open without a socket or auth state')
+    this.#outbox.opened(this.#socket, auth)
+    this.#liveness.watch(this.#socket)
+  }
+
+  // ── Effects ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #do(effect: Effect): void {
+    switch (effect.kind) {
+      case 'request_login':
+        this.#requestLogin(effect.lane)
+        return
+      case 'cancel_login':
+        this.#login?.abort()
+        this.#login = undefined
+        return
+      case 'give_back_login':
+        this.#permit?.done(effect.result)
+        this.#permit = undefined
+        return
+      case 'report_loss':
+        this.#dependencies.logins.report?.(this.ref, 'lost')
+        return
+      case 'prepare':
+        void this.#prepare(effect.identity)
+        return
+      case 'open_socket':
+        this.#openSocket(effect.pairing)
+        return
+      case 'close_socket':
+        this.#socket
+          ?.close()
+          .catch((error) => this.#log.warn({ error: errorName(error) }, 'Closing did not go in order'))
+        return
+      case 'terminate_socket':
+        this.#dropSocket(effect.intent)
+        return
+      case 'logout_socket':
+        void this.#logOut()
+        return
+      case 'write':
+        this.#write(effect.change, effect.lazily)
+        return
+      case 'release_auth':
+        void this.#auth.close('flush')
+        return
+      case 'archive_auth':
+        void this.#auth.archive()
+        return
+      case 'delete_everything':
+        void this.#deleteEverything()
+        return
+      case 'refresh_client_version':
+        this.#versions.refresh()
+        return
+      case 'alarm':
+        this.#log.error({ alarm: effect.reason, detail: effect.detail }, `${this.#name}: alarm ${effect.reason}`)
+        return
+      case 'log':
+        this.#log[effect.level](
+          effect.cause === undefined ? {} : { cause: effect.cause },
+          `${this.#name}: ${effect.message}`,
+        )
+        return
+      case 'settled':
+        this.#settle()
+        return
+      case 'drain':
+        return
+      case 'let_go':
+        this.terminate()
+        return
+      default:
+        assertNever(effect)
+    }
+  }
+
+  #write(change: Parameters<RowWriter['write']>[0], lazily?: true): void {
+    if (change.opening !== undefined) this.#openingShown = change.opening !== null
+    this.#writer.write(change, lazily)
+  }
+
+  #requestLogin(lane: LoginLane): void {
+    this.#login?.abort()
+    const login = new AbortController()
+    this.#login = login
+    this.#dependencies.logins.acquire(this.ref, lane, login.signal).then(
+      (permit) => {
+        if (login.signal.aborted || this.#over.signal.aborted) {
+          permit.done('neutral')
+          return
+        }
+        this.#login = undefined
+        this.#permit?.done('neutral')
+        this.#permit = permit
+        this.#dispatch({ kind: 'login_granted' })
+      },
+      () => undefined,
+    )
+  }
+
+  async #prepare(identity: 'stored' | 'new' | 'stored_or_new'): Promise<void> {
+    this.#opening += 1
+    const opening = this.#opening
+    const tell = (event: LifecycleEvent) => {
+      if (this.#opening === opening) this.#dispatch(event)
+    }
+    try {
+      const prepared = await this.#auth.prepare(identity)
+      if (prepared.kind === 'fenced') {
+        this.#refused('fenced')
+        return
+      }
+      if (prepared.kind !== 'ready') {
+        tell({ kind: 'no_auth', what: prepared.kind, detail: prepared.detail })
+        return
+      }
+      // That an opening begins is stored before it does: should it take the worker down, the next one knows.
+      await this.#writer.landed()
+      tell({ kind: 'prepared', registered: prepared.registered })
+    } catch (error) {
+      tell({ kind: 'storage_failed', detail: errorName(error) })
+    }
+  }
+
+  #openSocket(pairing: PairingRequest | undefined): void {
+    const state = this.#auth.state
+    if (state === undefined) throw new Error('a socket was to be opened without auth state')
+    if (!this.#holding.held()) {
+      this.#dispatch({ kind: 'let_go', why: 'the lease is not held any more' })
+      return
+    }
+    this.#opening += 1
+    const opening = this.#opening
+    const clientVersion = this.#versions.current
+    try {
+      this.#socket = this.#dependencies.whatsapp.open(
+        {
+          ref: this.ref,
+          state,
+          holding: this.#holding,
+          ...(pairing === undefined ? {} : { pairing }),
+          ...(clientVersion === undefined ? {} : { clientVersion }),
+        },
+        this.#listen(() => this.#opening === opening),
+      )
+    } catch (error) {
+      this.#dispatch({ kind: 'closed', end: { phase: 'connecting', statusCode: 408, detail: errorName(error) } })
+    }
+  }
+
+  #listen(current: () => boolean): SocketListener {
+    return {
+      onEvent: (event) => {
+        if (!current()) return
+        switch (event.kind) {
+          case 'open':
+            this.#dispatch({ ...event, kind: 'opened' })
+            return
+          case 'closed':
+            this.#socket = undefined
+            this.#opening += 1
+            this.#dispatch(event)
+            return
+          default:
+            this.#dispatch(event)
+            return
+        }
+      },
+      onAck: (ack) => this.#stored(() => this.#outbox.acked(ack)),
+      onReceipt: (receipt) => this.#stored(() => this.#outbox.receipt(receipt)),
+      onInbound: (message) =>
+        this.#stored(async () => {
+          const row = inboundRow(this.ref, this.#holding.epoch, message, this.#dependencies.clock.now())
+          await untilStored(this.#store, 'inbound message', () => this.#dependencies.messages.putInbound(row))
+        }),
+    }
+  }
+
+  async #stored(work: () => Promise<void>): Promise<void> {
+    this.#storing += 1
+    try {
+      await work()
+    } finally {
+      this.#storing -= 1
+      if (this.#storing === 0) for (const wake of this.#quietWaiters.splice(0)) wake()
+    }
+  }
+
+  readonly #quietWaiters: (() => void)[] = []
+
+  /** Resolves once what the socket brought is stored. */
+  #quiet(): Promise<void> {
+    if (this.#storing === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#quietWaiters.push(resolve))
+  }
+
+  #dropSocket(intent: 'closed_by_us' | 'watchdog' | 'liveness' | 'lease'): void {
+    this.#opening += 1
+    const socket = this.#socket
+    this.#socket = undefined
+    socket?.terminate(intent)
+  }
+
+  async #logOut(): Promise<void> {
+    const socket = this.#socket
+    const opening = this.#opening
+    try {
+      await socket?.logout()
+    } catch (error) {
+      this.#log.warn({ error: errorName(error) }, `${this.#name}: WhatsApp did not confirm the logout`)
+    }
+    if (this.#opening === opening) this.#dispatch({ kind: 'logout_done' })
+  }
+
+  async #deleteEverything(): Promise<void> {
+    try {
+      await this.#outbox.failAll('connection_deleted', 'The connection was deleted.')
+      await this.#auth.erase()
+      this.#writer.stop()
+      const outcome = await untilStored(this.#store, 'remove connection', () =>
+        this.#dependencies.connections.remove(this.ref, this.#holding.epoch),
+      )
+      if (outcome.kind === 'fenced') this.#holding.fenced()
+      this.#log.info({}, `${this.#name}: Deleted`)
+    } catch (error) {
+      if (!(error instanceof HoldingEnded)) throw error
+    }
+    this.terminate()
+  }
+}
