@@ -29,6 +29,8 @@ import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
 import type { Storage } from './storage.ts'
 
+const containerName = 'connector'
+
 export interface ConnectorProps {
   readonly settings: Settings
   readonly storage: Storage
@@ -59,7 +61,7 @@ export class Connector extends Construct {
       ignoreMode: IgnoreMode.DOCKER,
       exclude: ['*', '!package.json', '!package-lock.json', '!connector', '!shared', '**/node_modules'],
     })
-    task.addContainer('connector', {
+    task.addContainer(containerName, {
       image: ContainerImage.fromDockerImageAsset(image),
       command: ['node', 'connector/main.ts'],
       environment: {
@@ -146,7 +148,7 @@ export class Connector extends Construct {
     const taskStopped = new Handler(this, 'TaskStopped', {
       handler: 'events/task-stopped',
       settings,
-      environment: { FLEET_TABLE: tables.fleet.tableName },
+      environment: { FLEET_TABLE: tables.fleet.tableName, CONNECTOR_CONTAINER: containerName },
     })
     taskStopped.allowTable(tables.fleet, 'Query', 'UpdateItem')
     new Rule(this, 'TaskStoppedRule', {

@@ -105,7 +105,6 @@ export class LiveApi extends Construct {
         environment: {
           LIVE_TABLE: tables.live.tableName,
           LIVE_CALLBACK_URL: stage.callbackUrl,
-          PUBLISH_RETRY_QUEUE_URL: retries.queueUrl,
         },
       })
       fn.allowTable(tables.live, 'Query', 'GetItem', 'DeleteItem')
@@ -128,6 +127,12 @@ export class LiveApi extends Construct {
       return fn
     }
 
+    /** A change that could not be delivered to one socket is tried again by itself and holds up no other. */
+    const retriesBy = (fn: Handler) => {
+      fn.addEnvironment('PUBLISH_RETRY_QUEUE_URL', retries.queueUrl)
+      fn.allowSend(retries.queueArn)
+    }
+
     const stream = {
       startingPosition: StartingPosition.TRIM_HORIZON,
       batchSize: 100,
@@ -139,11 +144,11 @@ export class LiveApi extends Construct {
     }
 
     const publishConnections = publisher('PublishConnections', 'streams/publish-connections')
-    publishConnections.allowSend(retries.queueArn)
+    retriesBy(publishConnections)
     publishConnections.addEventSource(new DynamoEventSource(tables.connections, stream))
 
     const publishMessages = publisher('PublishMessages', 'streams/publish-messages')
-    publishMessages.allowSend(retries.queueArn)
+    retriesBy(publishMessages)
     publishMessages.addEventSource(
       new DynamoEventSource(tables.messages, {
         ...stream,

@@ -35,10 +35,7 @@ export class RestApi extends Construct {
     super(scope, id)
     const { tables } = storage
 
-    const doorbells = {
-      PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix,
-      PARTITION_COUNT: String(settings.partitions),
-    }
+    const doorbells = { PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix }
 
     const authorizer = new Handler(this, 'Authorizer', {
       handler: 'http/authorizer',
@@ -54,7 +51,11 @@ export class RestApi extends Construct {
     const connections = new Handler(this, 'Connections', {
       handler: 'http/connections',
       settings,
-      environment: { CONNECTIONS_TABLE: tables.connections.tableName, ...doorbells },
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        PARTITION_COUNT: String(settings.partitions),
+        ...doorbells,
+      },
     })
     connections.allowTable(tables.connections, 'GetItem', 'PutItem', 'UpdateItem', 'Query')
     connections.allowSend(...queues.partitions.map((queue) => queue.queueArn))

@@ -26,7 +26,6 @@ export class Sends extends Construct {
         MESSAGES_TABLE: tables.messages.tableName,
         MESSAGE_RETENTION_DAYS: String(settings.messageRetentionDays),
         PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix,
-        PARTITION_COUNT: String(settings.partitions),
         SENDS_DLQ_URL: queues.sendsDeadLetters.queueUrl,
         SENDS_FIFO_DLQ_URL: queues.sendsFifoDeadLetters.queueUrl,
       },
