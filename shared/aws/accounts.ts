@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { BatchGetCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
+import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import type { BusinessProfileId, IsoTime } from '../domain/words.ts'
 import { attributeNames, putIf, update } from './expressions.ts'
 import { newApiKeyId, sha256Hex } from './ids.ts'
@@ -96,7 +96,7 @@ const hourMs = 3_600_000
 
 /**
  * Business profiles and their API keys. `createBusinessProfile` 1 WCU, `createApiKey` 6 WCU (check and two items, doubled),
- * `authenticate` 1 RCU and at most one WCU an hour, `revokeApiKey` 1 RCU and 4 WCU, `listApiKeys` 1 RCU per 4 KB and 0.5 per key.
+ * `authenticate` 1 RCU and at most one WCU an hour, `revokeApiKey` 2 RCU and 4 WCU, `listApiKeys` 1 RCU per 4 KB and 1 per key.
  */
 export function accounts({ documents, table }: StoreTable): Accounts {
   async function noteUse(lookup: Lookup, hash: string, now: IsoTime): Promise<void> {
@@ -111,22 +111,11 @@ export function accounts({ documents, table }: StoreTable): Accounts {
     )
   }
 
-  async function lookupsOf(keys: readonly StoredKey[]): Promise<Map<string, Lookup>> {
-    const found = new Map<string, Lookup>()
-    for (let i = 0; i < keys.length; i += 100) {
-      let wanted: Record<string, unknown>[] = keys.slice(i, i + 100).map((key) => lookupKey(key.hash))
-      for (let tries = 0; wanted.length > 0 && tries < 8; tries++) {
-        const { Responses, UnprocessedKeys } = await documents.send(
-          new BatchGetCommand({ RequestItems: { [table]: { Keys: wanted } } }),
-        )
-        for (const item of Responses?.[table] ?? []) {
-          const lookup = item as unknown as Lookup
-          found.set(lookup.keyId, lookup)
-        }
-        wanted = UnprocessedKeys?.[table]?.Keys ?? []
-      }
-    }
-    return found
+  async function lookupOf({ hash }: StoredKey): Promise<Lookup | undefined> {
+    const { Item } = await documents.send(
+      new GetCommand({ TableName: table, Key: lookupKey(hash), ConsistentRead: true }),
+    )
+    return Item as Lookup | undefined
   }
 
   return {
@@ -194,11 +183,14 @@ export function accounts({ documents, table }: StoreTable): Accounts {
         ExpressionAttributeValues: { ':pk': profileKey(businessProfileId).pk, ':prefix': 'key#' },
       })
       const keys = items.map((item) => stored<StoredKey & Pick<ApiKey, 'lastUsedAt'>>(item))
-      const lookups = await lookupsOf(keys.filter((key) => key.revokedAt === undefined))
-      return keys.map(({ hash: _hash, ...key }) => {
-        const lastUsedAt = lookups.get(key.keyId)?.lastUsedAt ?? key.lastUsedAt
-        return lastUsedAt === undefined ? key : { ...key, lastUsedAt }
-      })
+      return Promise.all(
+        keys.map(async (key) => {
+          const { hash: _hash, ...shown } = key
+          const lookup = key.revokedAt === undefined ? await lookupOf(key) : undefined
+          const lastUsedAt = lookup?.lastUsedAt ?? key.lastUsedAt
+          return lastUsedAt === undefined ? shown : { ...shown, lastUsedAt }
+        }),
+      )
     },
 
     async revokeApiKey(businessProfileId, keyId, now) {
@@ -208,12 +200,12 @@ export function accounts({ documents, table }: StoreTable): Accounts {
       if (Item === undefined) return { kind: 'not_found' }
       const key = stored<StoredKey>(Item)
       if (key.revokedAt !== undefined) return { kind: 'revoked' }
-      const lookups = await lookupsOf([key])
+      const lookup = await lookupOf(key)
       await transaction(documents, [
         { Delete: { TableName: table, Key: lookupKey(key.hash) } },
         {
           Update: update(table, keyKey(businessProfileId, keyId), {
-            set: { revokedAt: now, lastUsedAt: lookups.get(keyId)?.lastUsedAt },
+            set: { revokedAt: now, lastUsedAt: lookup?.lastUsedAt },
             // A second revocation at the same moment changes nothing.
             condition: 'attribute_exists(#pk) AND attribute_not_exists(#revokedAt)',
           }),

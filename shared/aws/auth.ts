@@ -6,19 +6,11 @@ import type { ConnectionRef, Epoch } from '../domain/words.ts'
 import { attributeNames, putIf, update } from './expressions.ts'
 import { connectionKey } from './ids.ts'
 import { conditional, type Item, queryAll, type StoreTable, transaction } from './requests.ts'
-import { deleteSnapshots, deleteSnapshotsOf, readSnapshot, writeSnapshot } from './snapshots.ts'
+import { deleteSnapshot, deleteSnapshotsOf, readSnapshot, writeSnapshot } from './snapshots.ts'
 
 export interface AuthPlaces extends StoreTable {
   readonly objects: S3Client
   readonly bucket: string
-}
-
-/** The head's epoch is another's: the caller no longer owns the connection. */
-export class AuthFenced extends Error {
-  constructor(ref: ConnectionRef, epoch: Epoch) {
-    super(`auth state of ${connectionKey(ref)}: epoch ${epoch} is no longer the head's`)
-    this.name = 'AuthFenced'
-  }
 }
 
 const headKey = (ref: ConnectionRef) => ({ connectionKey: connectionKey(ref), item: 'head' })
@@ -130,8 +122,9 @@ export function authStore({ documents, table, objects, bucket }: AuthPlaces): Au
         ])
         if (appended.kind === 'landed') return { kind: 'appended' }
         const [head, journal] = appended.refusals
-        if (head?.refused === true) return { kind: 'fenced' }
-        return { kind: journal?.item?.nonce === entry.nonce ? 'appended' : 'exists' }
+        // It landed before, and only the answer was lost: whoever owns the connection now has read it.
+        if (journal?.item?.nonce === entry.nonce) return { kind: 'appended' }
+        return { kind: head?.refused === true ? 'fenced' : 'exists' }
       } catch (error) {
         // Nobody knows whether it landed, unless it can be read. Where it can't be found it may still arrive: the caller
         // appends the same entry again, and its nonce makes that harmless.
@@ -165,7 +158,7 @@ export function authStore({ documents, table, objects, bucket }: AuthPlaces): Au
       }
       const dropped = headOf(committed.output.Attributes ?? {}).previous
       // The bucket is versioned and keeps what is deleted for its seven days. Should this fail, the object stays until erase.
-      if (dropped !== undefined) await deleteSnapshots(snapshots, [dropped.key]).catch(() => undefined)
+      if (dropped !== undefined) await deleteSnapshot(snapshots, dropped.key).catch(() => undefined)
       return { kind: 'committed' }
     },
 
@@ -176,15 +169,15 @@ export function authStore({ documents, table, objects, bucket }: AuthPlaces): Au
       return { kind: archived.kind === 'landed' ? 'archived' : 'fenced' }
     },
 
-    /** @throws AuthFenced where the head is another's. Interrupted, it can be called again. */
+    /** Interrupted, it can be called again: the head goes last. Where the head is another's, nothing is touched. */
     async erase(ref, epoch) {
-      // First the head, so that nothing half deleted is ever loaded, and an owner that comes now is not erased from under.
+      // First of all the head lets go of the rest, so that nothing half deleted is ever loaded.
       const closed = await changeHead(ref, epoch, { identity: 'archived', snapshot: null, previous: null })
-      if (closed.kind === 'refused' && closed.item !== undefined) throw new AuthFenced(ref, epoch)
+      if (closed.kind === 'refused') return
       await deleteSnapshotsOf(snapshots, ref)
       await deleteJournal(ref, 999_999_999_999, true)
       const condition = '#epoch = :epoch'
-      const erased = await conditional(() =>
+      await conditional(() =>
         documents.send(
           new DeleteCommand({
             TableName: table,
@@ -192,11 +185,9 @@ export function authStore({ documents, table, objects, bucket }: AuthPlaces): Au
             ConditionExpression: condition,
             ExpressionAttributeNames: attributeNames(condition),
             ExpressionAttributeValues: { ':epoch': epoch },
-            ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
           }),
         ),
       )
-      if (erased.kind === 'refused' && erased.item !== undefined) throw new AuthFenced(ref, epoch)
     },
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import {
-  DeleteObjectsCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
   NoSuchKey,
@@ -61,28 +61,18 @@ export async function readSnapshot({ objects, bucket }: SnapshotBucket, ref: Sna
   return data
 }
 
-/** At most 1,000 keys a call, which is S3's limit. */
-export async function deleteSnapshots({ objects, bucket }: SnapshotBucket, keys: readonly string[]): Promise<void> {
-  if (keys.length === 0) return
-  const { Errors } = await objects.send(
-    new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: keys.map((Key) => ({ Key })), Quiet: true } }),
-  )
-  const [first] = Errors ?? []
-  if (first !== undefined)
-    throw new Error(`${Errors?.length} snapshots could not be deleted: ${first.Code ?? first.Message}`)
+export async function deleteSnapshot({ objects, bucket }: SnapshotBucket, key: string): Promise<void> {
+  await objects.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
 }
 
-/** Every snapshot of a connection, also those that no head ever pointed to. */
+/** Every snapshot of a connection, also those that no head ever pointed to. They are few: two and what crashes left. */
 export async function deleteSnapshotsOf(store: SnapshotBucket, ref: ConnectionRef): Promise<void> {
   let next: string | undefined
   do {
     const page = await store.objects.send(
       new ListObjectsV2Command({ Bucket: store.bucket, Prefix: prefixOf(ref), ContinuationToken: next }),
     )
-    await deleteSnapshots(
-      store,
-      (page.Contents ?? []).flatMap(({ Key }) => (Key === undefined ? [] : [Key])),
-    )
+    await Promise.all((page.Contents ?? []).map(({ Key }) => Key && deleteSnapshot(store, Key)))
     next = page.NextContinuationToken
   } while (next !== undefined)
 }
