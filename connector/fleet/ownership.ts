@@ -154,6 +154,8 @@ export class Ownership {
    * latest shortly after `withinMs`: what is left then is taken from the sessions at once.
    */
   async handOver(withinMs: number): Promise<void> {
+    // Not registered yet: nothing is held, and nobody knows of this worker.
+    if (this.#registered === undefined) return
     this.#carry({ state: 'draining' })
     this.#lookAgain(0)
     await handOver({

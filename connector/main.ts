@@ -1,0 +1,158 @@
+/** The connector process: reads its environment, puts a worker together, and ends with a word why. */
+import { fetchLatestWaWebVersion } from '@whiskeysockets/baileys'
+import { authStates } from './auth/auth-states.ts'
+import { type Config, ConfigError, clientVersionOf, readConfig } from './config.ts'
+import { threadedRenewal } from './fleet/threaded-renewal.ts'
+import { healthAddress } from './health-address.ts'
+import { captureConsole, createLog } from './log.ts'
+import type { Log } from './ports.ts'
+import { processClock as clock, processRandom as random } from './process-clock.ts'
+import { createLoginGate } from './session/login-gate.ts'
+import { createSessionFactory } from './session/session.ts'
+import { defaultLoginGateSettings, defaultSessionSettings } from './session/settings.ts'
+import { baileysWhatsApp } from './whatsapp/baileys.ts'
+import { newIdentity } from './whatsapp/identity.ts'
+import { UncaughtPolicy } from './worker/attribution.ts'
+import { type Connector, createConnector } from './worker/connector.ts'
+import { exitCodes } from './worker/shutdown.ts'
+import { openStores } from './worker/stores.ts'
+import { taskIdentity } from './worker/task-identity.ts'
+
+const configErrorExitCode = 78
+
+function environment(): Config {
+  try {
+    return readConfig()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(configErrorExitCode)
+  }
+}
+
+async function assemble(config: Config, log: Log): Promise<Connector> {
+  const identity = await taskIdentity(config.ECS_CONTAINER_METADATA_URI_V4, config.DEPLOYMENT, random, log)
+  const stores = openStores(config)
+  const terms = { leaseMs: config.LEASE_MS, marginMs: config.LEASE_MARGIN_MS, renewMs: config.RENEW_MS }
+  const clientVersion = clientVersionOf(config)
+  const sessionLog = log.child({ workerId: identity.workerId })
+  const whatsapp = baileysWhatsApp({
+    clock,
+    log: sessionLog,
+    settings: {
+      deviceName: config.WHATSAPP_DEVICE_NAME,
+      sendTimeoutMs: config.SEND_TIMEOUT_MS,
+      ...(config.WHATSAPP_URL === undefined ? {} : { url: config.WHATSAPP_URL }),
+      ...(config.WHATSAPP_ROOT_KEY === undefined ? {} : { rootKey: config.WHATSAPP_ROOT_KEY }),
+    },
+    sentContent: async (ref, whatsappId) => (await stores.messages.getByWhatsappId(ref, whatsappId))?.content,
+  })
+  const createSession = createSessionFactory({
+    clock,
+    random,
+    log: sessionLog,
+    whatsapp,
+    authStates: authStates({ store: stores.auth, clock, random, log: sessionLog, newIdentity }),
+    connections: stores.connections,
+    messages: stores.messages,
+    logins: createLoginGate({
+      clock,
+      random,
+      log: sessionLog,
+      settings: {
+        ...defaultLoginGateSettings,
+        concurrency: config.LOGIN_CONCURRENCY,
+        ratePerSecond: config.LOGIN_RATE,
+      },
+    }),
+    workerId: identity.workerId,
+    settings: {
+      ...defaultSessionSettings,
+      backoffBaseMs: config.BACKOFF_BASE_MS,
+      backoffAttemptsMax: config.BACKOFF_ATTEMPTS_MAX,
+      backoffJitter: config.BACKOFF_JITTER,
+      stableAfterMs: config.STABLE_AFTER_MS,
+      slowLaneMs: config.SLOW_LANE_MS,
+      wakeGapMs: config.WAKE_GAP_MS,
+      openTimeoutMs: config.OPEN_TIMEOUT_MS,
+      ackTimeoutMs: config.ACK_TIMEOUT_MS,
+      probeIntervalMs: config.PROBE_INTERVAL_MS,
+      probeTimeoutMs: config.PROBE_TIMEOUT_MS,
+      sendTimeoutMs: config.SEND_TIMEOUT_MS,
+      inFlightMax: config.IN_FLIGHT_MAX,
+      qrTtlFirstMs: config.QR_TTL_FIRST_MS,
+      ...(clientVersion === undefined ? {} : { clientVersion }),
+    },
+    // Another server than WhatsApp's own is not asked for by WhatsApp's newest version.
+    ...(config.WHATSAPP_URL === undefined ? { fetchClientVersion } : {}),
+  })
+  return createConnector({
+    clock,
+    log: sessionLog,
+    identity,
+    stores,
+    createSession,
+    startRenewal: (load) =>
+      threadedRenewal({
+        workerId: identity.workerId,
+        terms,
+        load,
+        storeModule: new URL('./fleet/renewal-store.ts', import.meta.url),
+        storeSettings: { tableName: config.FLEET_TABLE, region: config.AWS_REGION },
+      }),
+    settings: {
+      terms,
+      partitionCount: config.PARTITION_COUNT,
+      maxConnections: config.MAX_CONNECTIONS,
+      stopTimeoutMs: config.STOP_TIMEOUT_MS,
+      handoverRate: config.HANDOVER_RATE,
+      worker: {
+        doorbellWaitSeconds: config.DOORBELL_WAIT_SECONDS,
+        refreshMs: config.REFRESH_MS,
+        drainMs: config.DRAIN_MS,
+      },
+    },
+    exit: (code) => process.exit(code),
+  })
+}
+
+async function fetchClientVersion(): Promise<readonly [number, number, number] | undefined> {
+  const { version, isLatest } = await fetchLatestWaWebVersion({ signal: AbortSignal.timeout(10_000) })
+  return isLatest ? version : undefined
+}
+
+async function main(): Promise<void> {
+  const config = environment()
+  const log = createLog(config.LOG_LEVEL)
+  captureConsole(log)
+
+  let connector: Connector | undefined
+  const fatal = (error: unknown) => {
+    if (connector !== undefined) {
+      connector.shutdown.fail('an unforeseen step', error)
+      return
+    }
+    log.error({ err: error }, 'The connector could not start')
+    process.exit(exitCodes.failed)
+  }
+  const policy = new UncaughtPolicy(() => clock.monotonic(), fatal)
+  process.on('uncaughtException', (error) => policy.uncaught(error))
+  process.on('unhandledRejection', (reason) => policy.uncaught(reason))
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (connector === undefined) process.exit(exitCodes.stopped)
+      connector.shutdown.signal(signal)
+    })
+  }
+
+  try {
+    connector = await assemble(config, log)
+    await connector.health.listen(healthAddress(config))
+    await connector.start()
+    log.info({ partitions: config.PARTITION_COUNT, maxConnections: config.MAX_CONNECTIONS }, 'Connector started')
+  } catch (error) {
+    fatal(error)
+  }
+}
+
+await main()

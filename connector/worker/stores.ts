@@ -1,0 +1,46 @@
+import { authStore } from '../../shared/aws/auth.ts'
+import { documentClient, objectClient, pollingQueueClient, queueClient } from '../../shared/aws/clients.ts'
+import { workerConnections } from '../../shared/aws/connections.ts'
+import { doorbellQueue } from '../../shared/aws/doorbells.ts'
+import { fleetStore } from '../../shared/aws/fleet.ts'
+import { workerMessages } from '../../shared/aws/messages.ts'
+import type { AuthStore } from '../../shared/domain/stores/auth.ts'
+import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
+import type { DoorbellQueue } from '../../shared/domain/stores/doorbell.ts'
+import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
+import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type { Config } from '../config.ts'
+
+export interface Stores {
+  readonly connections: WorkerConnections
+  readonly messages: WorkerMessages
+  readonly auth: AuthStore
+  readonly fleet: FleetStore
+  readonly doorbells: DoorbellQueue
+}
+
+/** Restoring hundreds of connections reads their auth state side by side. */
+const storeSockets = 100
+
+/** All stores over the SDK, with timeouts of their own; polling has as many sockets as there are queues to poll. */
+export function openStores(config: Config): Stores {
+  const region = config.AWS_REGION
+  const documents = documentClient({ region, sockets: storeSockets })
+  const objects = objectClient({ region, sockets: storeSockets })
+  return {
+    connections: workerConnections({ documents, table: config.CONNECTIONS_TABLE }),
+    messages: workerMessages({ documents, table: config.MESSAGES_TABLE }),
+    auth: authStore({ documents, table: config.AUTH_TABLE, objects, bucket: config.AUTH_BUCKET }),
+    // A client of its own: the fleet is looked at while the other's sockets are all busy.
+    fleet: fleetStore({
+      documents: documentClient({ region, sockets: 10, requestTimeoutMs: 2_000 }),
+      table: config.FLEET_TABLE,
+    }),
+    doorbells: doorbellQueue({
+      queues: queueClient({ region }),
+      polling: pollingQueueClient({ region, sockets: config.PARTITION_COUNT }),
+      partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX,
+      deadLetterQueueUrl: config.DOORBELL_DLQ_URL,
+    }),
+  }
+}
