@@ -24,7 +24,7 @@ const entries = z.object({
 })
 type Entries = z.output<typeof entries>
 
-const logging = z.object({ LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO') })
+const logging = z.object({ LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']).default('INFO') })
 
 /**
  * Parsed once, when the function's module loads.

@@ -1,0 +1,401 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { connectionSchema } from '../../shared/api/connections.ts'
+import { messageSchema } from '../../shared/api/messages.ts'
+import { sentences } from '../../shared/domain/words.ts'
+import { adminApiKey, type Cloud, startCloud } from './cloud.ts'
+import { type RestClient, restClient } from './rest-client.ts'
+
+let cloud: Cloud
+let call: RestClient
+let key: string
+let businessProfileId: string
+
+beforeAll(async () => {
+  cloud = await startCloud()
+  call = await restClient()
+})
+afterAll(() => cloud?.stop())
+
+async function tenant(name = 'Shop') {
+  const profile = await call('POST', '/admin/business-profiles', { key: adminApiKey, body: { name } })
+  const id: string = profile.json.businessProfileId
+  const created = await call('POST', `/admin/business-profiles/${id}/api-keys`, { key: adminApiKey })
+  return { businessProfileId: id, key: String(created.json.apiKey), keyId: String(created.json.keyId) }
+}
+
+beforeEach(async () => {
+  ;({ key, businessProfileId } = await tenant())
+  await cloud.doorbells()
+})
+
+async function create(body: object = { label: 'Primary Device', pairing: 'qr' }) {
+  const response = await call('POST', '/connections', { key, body })
+  expect(response.status).toBe(201)
+  const connectionId: string = response.json.connectionId
+  return { connectionId, ref: { businessProfileId, connectionId }, path: `/connections/${connectionId}`, response }
+}
+
+/** As a worker writes it after a scan. */
+async function linked() {
+  const made = await create()
+  const now = new Date().toISOString()
+  const row = await cloud.stores.connections.get(made.ref)
+  await cloud.stores.worker.update(
+    made.ref,
+    1,
+    {
+      status: 'connected',
+      reason: 'open',
+      message: 'Connected to WhatsApp.',
+      linkedAt: now,
+      phoneNumber: '+94714515253',
+      handledCommandId: row?.command?.commandId ?? null,
+    },
+    now,
+  )
+  await cloud.doorbells()
+  return made
+}
+
+const text = (body = 'hello', to = '+94714515253') => ({ to, type: 'text', text: { body } })
+
+describe('connections', () => {
+  test('a created connection is pending, has a partition, and rings for its pairing', async () => {
+    const { connectionId, response, ref } = await create({
+      label: ' Primary Device ',
+      phoneNumber: '94 71 451 5253',
+      pairing: 'code',
+    })
+    expect(connectionSchema.parse(response.json)).toMatchObject({
+      label: 'Primary Device',
+      phoneNumber: '+94714515253',
+      status: 'qr_pending',
+      reason: 'pairing_requested',
+      version: 1,
+    })
+    expect(response.headers.location).toBe(`/connections/${connectionId}`)
+    const row = await cloud.stores.connections.get(ref)
+    expect(await cloud.doorbells()).toEqual([
+      {
+        partition: row?.partition,
+        kind: 'command',
+        command: 'pair',
+        commandId: row?.command?.commandId,
+        ...ref,
+      },
+    ])
+  })
+
+  test('a list is paged, and holds nothing of another business profile', async () => {
+    const other = await create()
+    ;({ key, businessProfileId } = await tenant('Another'))
+    const mine = [(await create()).connectionId, (await create()).connectionId, (await create()).connectionId]
+    const first = await call('GET', '/connections', { key, query: { limit: '2' } })
+    const second = await call('GET', '/connections', { key, query: { limit: '2', next: first.json.next } })
+    const ids = [...first.json.items, ...second.json.items].map((item) => item.connectionId)
+    expect(ids.toSorted()).toEqual(mine.toSorted())
+    expect(second.json.next).toBeUndefined()
+    expect(await call('GET', other.path, { key })).toMatchObject({
+      status: 404,
+      json: { code: 'connection_not_found' },
+    })
+  })
+
+  test('the public shape holds no inner fields', async () => {
+    const { path } = await linked()
+    const { json } = await call('GET', path, { key })
+    expect(connectionSchema.parse(json).status).toBe('connected')
+    expect(Object.keys(json)).not.toEqual(expect.arrayContaining(['epoch']))
+  })
+
+  test('the current QR code comes as JSON, PNG or SVG', async () => {
+    const { path, ref } = await create()
+    const expiresAt = new Date(Date.now() + 20_000).toISOString()
+    expect(await call('GET', `${path}/qr`, { key })).toMatchObject({
+      status: 404,
+      json: { code: 'qr_not_ready' },
+      headers: { 'retry-after': '1' },
+    })
+    await cloud.stores.worker.update(
+      ref,
+      1,
+      { qr: { text: 'https://wa.me/x#1,2', expiresAt } },
+      new Date().toISOString(),
+    )
+    expect((await call('GET', `${path}/qr`, { key })).json).toEqual({ qr: 'https://wa.me/x#1,2', expiresAt })
+    const png = await call('GET', `${path}/qr`, { key, headers: { accept: 'image/png' } })
+    expect(png.headers['content-type']).toBe('image/png')
+    expect(png.bytes.subarray(1, 4).toString()).toBe('PNG')
+    const svg = await call('GET', `${path}/qr`, { key, headers: { accept: 'text/html, image/svg+xml;q=0.9' } })
+    expect(svg.text).toContain('<svg')
+    expect(await call('GET', `${path}/qr`, { key, headers: { accept: 'text/html' } })).toMatchObject({
+      status: 406,
+      json: { code: 'not_acceptable' },
+    })
+    expect((await call('GET', path, { key })).json.qr).toEqual({ text: 'https://wa.me/x#1,2', expiresAt })
+  })
+
+  test('a QR code that ran out is not shown; one that is not needed is a conflict', async () => {
+    const pending = await create()
+    const past = new Date(Date.now() - 1).toISOString()
+    await cloud.stores.worker.update(pending.ref, 1, { qr: { text: 'old', expiresAt: past } }, past)
+    expect((await call('GET', `${pending.path}/qr`, { key })).json.code).toBe('qr_not_ready')
+    const { path } = await linked()
+    expect(await call('GET', `${path}/qr`, { key })).toMatchObject({ status: 409, json: { code: 'qr_not_available' } })
+    const byCode = await create({ label: 'x', pairing: 'code', phoneNumber: '+94714515253' })
+    expect((await call('GET', `${byCode.path}/qr`, { key })).json.code).toBe('qr_not_available')
+  })
+
+  test.each(['restart', 'logout'] as const)('%s is stored and rung for; asked again it is the same', async (kind) => {
+    const { path, ref } = await linked()
+    const first = await call('POST', `${path}/${kind}`, { key })
+    expect(first.status).toBe(202)
+    const commandId = (await cloud.stores.connections.get(ref))?.command?.commandId
+    const second = await call('POST', `${path}/${kind}`, { key, body: {} })
+    expect(second.status).toBe(202)
+    expect((await cloud.stores.connections.get(ref))?.command?.commandId).toBe(commandId)
+    expect(await cloud.doorbells()).toEqual([expect.objectContaining({ command: kind, commandId })])
+  })
+
+  test('a deleted connection says so until its worker confirms, and takes nothing else on', async () => {
+    const { path } = await create()
+    await cloud.doorbells()
+    expect(await call('DELETE', path, { key })).toMatchObject({
+      status: 202,
+      json: { status: 'disconnected', reason: 'deleting' },
+    })
+    expect(await cloud.doorbells()).toMatchObject([{ command: 'delete' }])
+    expect((await call('DELETE', path, { key })).status).toBe(202)
+    for (const command of ['pair', 'restart', 'logout']) {
+      const refused = await call('POST', `${path}/${command}`, { key })
+      expect([command, refused.status, refused.json.code]).toEqual([command, 409, 'connection_deleting'])
+    }
+    expect((await call('POST', `${path}/messages`, { key, body: text() })).json.code).toBe('connection_deleting')
+  })
+
+  test('pairing starts again after a logout, also by the other method, and never over a linked device', async () => {
+    const { path, ref } = await linked()
+    expect(await call('POST', `${path}/pair`, { key })).toMatchObject({ status: 409, json: { code: 'already_linked' } })
+    const now = new Date().toISOString()
+    await cloud.stores.worker.update(
+      ref,
+      1,
+      { status: 'disconnected', reason: 'logged_out', message: 'x', remedy: 'scan_qr', phoneNumber: null },
+      now,
+    )
+    expect(await call('POST', `${path}/pair`, { key, body: { pairing: 'code' } })).toMatchObject({
+      status: 400,
+      json: { errors: [{ field: 'phoneNumber' }] },
+    })
+    const again = await call('POST', `${path}/pair`, { key, body: { pairing: 'code', phoneNumber: '94714515253' } })
+    expect(again).toMatchObject({
+      status: 202,
+      json: { status: 'qr_pending', pairing: 'code', phoneNumber: '+94714515253' },
+    })
+    expect(again.json.remedy).toBeUndefined()
+    expect(await cloud.doorbells()).toMatchObject([{ command: 'pair' }])
+    expect((await cloud.stores.connections.get(ref))?.command?.method).toBe('code')
+  })
+})
+
+describe('messages', () => {
+  test('a send is a row first, then a doorbell, then 202', async () => {
+    const { path, ref } = await linked()
+    const accepted = await call('POST', `${path}/messages`, { key, body: text() })
+    expect(accepted).toMatchObject({ status: 202, json: { status: 'queued' } })
+    const { messageId } = accepted.json
+    expect(await cloud.doorbells()).toEqual([
+      { kind: 'send', messageId, generation: 1, ...ref, partition: expect.any(Number) },
+    ])
+    const row = await cloud.stores.messages.get(ref, messageId)
+    expect(row).toMatchObject({ chat: '94714515253@s.whatsapp.net', seq: 1, generation: 1, status: 'queued' })
+    expect(row).toHaveProperty('enqueuedAt')
+    const shown = await call('GET', `${path}/messages/${messageId}`, { key })
+    expect(messageSchema.parse(shown.json)).toMatchObject({
+      direction: 'outbound',
+      to: '+94714515253',
+      type: 'text',
+      text: { body: 'hello' },
+    })
+  })
+
+  test('the same key and body give the same message; another body is a conflict', async () => {
+    const { path } = await linked()
+    const headers = { 'idempotency-key': 'order-17' }
+    const first = await call('POST', `${path}/messages`, { key, headers, body: text() })
+    const again = await call('POST', `${path}/messages`, { key, headers, body: text('hello', '94 71 451 5253') })
+    expect(again.json).toEqual(first.json)
+    expect(await cloud.doorbells()).toHaveLength(1)
+    expect(await call('POST', `${path}/messages`, { key, headers, body: text('other') })).toMatchObject({
+      status: 409,
+      json: { code: 'idempotency_conflict' },
+    })
+    const elsewhere = await linked()
+    const other = await call('POST', `${elsewhere.path}/messages`, { key, headers, body: text() })
+    expect(other.json.messageId).not.toBe(first.json.messageId)
+  })
+
+  test('a connection that was never linked fails the send at once, with a row that says why', async () => {
+    const { path } = await create()
+    await cloud.doorbells()
+    const accepted = await call('POST', `${path}/messages`, { key, body: text() })
+    expect(accepted).toMatchObject({
+      status: 202,
+      json: { status: 'failed', error: { code: 'no_active_connection', message: sentences.noActiveConnection } },
+    })
+    const shown = await call('GET', `${path}/messages/${accepted.json.messageId}`, { key })
+    expect(messageSchema.parse(shown.json)).toMatchObject({ status: 'failed', error: accepted.json.error })
+    expect(await cloud.doorbells()).toEqual([])
+  })
+
+  test('a connection that is being restored keeps the send and says so', async () => {
+    const { path, ref } = await linked()
+    await cloud.stores.worker.update(
+      ref,
+      1,
+      { status: 'reconnecting', reason: 'restoring', message: 'x' },
+      new Date().toISOString(),
+    )
+    const { json } = await call('POST', `${path}/messages`, { key, body: text() })
+    expect(json.status).toBe('queued')
+    const shown = await call('GET', `${path}/messages/${json.messageId}`, { key })
+    expect(shown.json.note).toBe(sentences.beingRestored)
+  })
+
+  test('the history has both directions, newest first, in pages', async () => {
+    const { path, ref } = await linked()
+    const bodies = ['one', 'two', 'three']
+    for (const body of bodies) await call('POST', `${path}/messages`, { key, body: text(body) })
+    const at = new Date(Date.now() + 1_000).toISOString()
+    await cloud.stores.workerMessages.putInbound({
+      ...ref,
+      key: 'in#00000000000000000000000001',
+      messageId: 'wam_00000000000000000000000001',
+      whatsappId: 'ABC',
+      chat: '94770000000@s.whatsapp.net',
+      direction: 'inbound',
+      from: { phoneNumber: '+94770000000', name: 'Ann' },
+      content: { type: 'text', text: { body: 'four' } },
+      sentAt: at,
+      receivedAt: at,
+      version: 1,
+      epoch: 1,
+      createdAt: at,
+      updatedAt: at,
+      expireAt: Math.floor(Date.now() / 1000) + 1_000,
+    })
+    const first = await call('GET', `${path}/messages`, { key, query: { limit: '3' } })
+    const second = await call('GET', `${path}/messages`, { key, query: { limit: '3', next: first.json.next } })
+    const items = [...first.json.items, ...second.json.items].map((item) => messageSchema.parse(item))
+    expect(items.map((item) => item.text?.body)).toEqual(['four', 'three', 'two', 'one'])
+    expect(items[0]).toMatchObject({ direction: 'inbound', from: { name: 'Ann' } })
+    const inbound = await call('GET', `${path}/messages/wam_00000000000000000000000001`, { key })
+    expect(inbound.json.text.body).toBe('four')
+  })
+
+  test('ids that are not there are named as what they are', async () => {
+    const { path } = await linked()
+    expect((await call('GET', `${path}/messages/msg_none`, { key })).json.code).toBe('message_not_found')
+    for (const at of [
+      '/connections/con_none',
+      '/connections/con_none/messages',
+      '/connections/con_none/messages/msg_1',
+    ]) {
+      const missing = await call('GET', at, { key })
+      expect(missing).toMatchObject({
+        status: 404,
+        headers: { 'content-type': 'application/problem+json' },
+        json: { code: 'connection_not_found', title: sentences.connectionNotFound },
+      })
+    }
+    expect((await call('POST', '/connections/con_none/messages', { key, body: text() })).json.code).toBe(
+      'connection_not_found',
+    )
+  })
+})
+
+describe('keys', () => {
+  test('without a key, with a wrong one, with one for something else', async () => {
+    expect(await call('GET', '/connections')).toMatchObject({ status: 401, json: { code: 'missing_api_key' } })
+    expect(await call('GET', '/connections', { key: 'wrong' })).toMatchObject({
+      status: 401,
+      json: { code: 'invalid_api_key' },
+    })
+    expect(await call('GET', '/connections', { key: adminApiKey })).toMatchObject({
+      status: 403,
+      json: { code: 'wrong_scope' },
+    })
+    expect(await call('POST', '/admin/business-profiles', { key, body: { name: 'x' } })).toMatchObject({
+      status: 403,
+      json: { code: 'wrong_scope' },
+    })
+  })
+
+  test('the key is looked at before the body', async () => {
+    expect((await call('POST', '/connections', { body: '{' })).status).toBe(401)
+  })
+
+  test('the admin key is read from its secret once, not for every call', async () => {
+    const before = cloud.services.secretReads()
+    await call('GET', '/admin/business-profiles', { key: adminApiKey })
+    await call('GET', '/admin/business-profiles', { key: 'another' })
+    expect(cloud.services.secretReads()).toBe(before)
+  })
+
+  test('a key is shown once, listed without itself, and refused after it was revoked', async () => {
+    const made = await tenant('Keys')
+    const at = `/admin/business-profiles/${made.businessProfileId}/api-keys`
+    const listed = await call('GET', at, { key: adminApiKey })
+    expect(listed.json.items).toMatchObject([{ keyId: made.keyId, label: 'default', scopes: ['tenant:*'] }])
+    expect(listed.text).not.toContain(made.key)
+    const revoked = await call('DELETE', `${at}/${made.keyId}`, { key: adminApiKey })
+    expect([revoked.status, revoked.text]).toEqual([204, ''])
+    expect((await call('GET', '/connections', { key: made.key })).json.code).toBe('invalid_api_key')
+    expect((await call('DELETE', `${at}/none`, { key: adminApiKey })).json.code).toBe('api_key_not_found')
+  })
+
+  test('business profiles are listed in pages', async () => {
+    const names = ['A', 'B', 'C']
+    for (const name of names) await tenant(name)
+    const found: string[] = []
+    let next: string | undefined
+    do {
+      const page = await call('GET', '/admin/business-profiles', {
+        key: adminApiKey,
+        query: { limit: '2', ...(next ? { next } : {}) },
+      })
+      expect(page.json.items.length).toBeLessThanOrEqual(2)
+      found.push(...page.json.items.map((item: { name: string }) => item.name))
+      next = page.json.next
+    } while (next !== undefined)
+    expect(found).toEqual(expect.arrayContaining(names))
+    expect((await call('GET', `/admin/business-profiles/${businessProfileId}`, { key: adminApiKey })).json.name).toBe(
+      'Shop',
+    )
+    expect((await call('GET', '/admin/business-profiles/bp_none', { key: adminApiKey })).json.code).toBe(
+      'business_profile_not_found',
+    )
+  })
+})
+
+describe('open to everybody', () => {
+  test('health and the description of the API need no key', async () => {
+    expect((await call('GET', '/health')).json).toEqual({ status: 'ok' })
+    expect((await call('GET', '/openapi.json')).json.openapi).toBe('3.1.0')
+  })
+
+  test('an unknown path is not found; a known path with another method says which it has', async () => {
+    expect(await call('GET', '/nothing')).toMatchObject({ status: 404, json: { code: 'not_found' } })
+    expect(await call('PUT', '/connections/con_1')).toMatchObject({
+      status: 405,
+      json: { code: 'method_not_allowed' },
+      headers: { allow: 'GET, DELETE' },
+    })
+  })
+
+  test('every answer names its request', async () => {
+    const answer = await call('GET', '/nothing')
+    expect(answer.json.instance).toBe(answer.headers['x-request-id'])
+    expect((await call('GET', '/health')).headers['x-request-id']).toMatch(/^request-/)
+  })
+})
