@@ -3,6 +3,7 @@
 import type { Connection } from './connection.ts'
 import { type DeviceAddress, deviceKey } from './jids.ts'
 import { Mailbox, type MailboxRecord } from './mailbox.ts'
+import { PreKeyPool, type PreKeyPoolRecord } from './prekey-pool.ts'
 import type { PreKeyBundle } from './signal-identity.ts'
 import type { StateStore } from './store.ts'
 
@@ -23,7 +24,8 @@ export interface CompanionDeviceRecord {
   identityKey: string
   registrationId: number
   signedPreKey: { keyId: number; publicKey: string; signature: string }
-  preKeys: [number, string][]
+  preKeys: PreKeyPoolRecord
+  greeted: boolean
 }
 
 export class CompanionDevice {
@@ -35,14 +37,16 @@ export class CompanionDevice {
   readonly mailbox: Mailbox
   /** The one authenticated socket; a second login takes its place. */
   connection: Connection | undefined
+  readonly preKeys: PreKeyPool
   readonly #store: StateStore
-  readonly #preKeys = new Map<number, Buffer>()
+  /** Whether the phone has sent its keys and history, which it does once. */
+  greeted: boolean
 
   constructor(
     store: StateStore,
     address: DeviceAddress,
     linked: { keyIndex: number; linkedAt: string; keys: DeviceKeys },
-    mailbox?: MailboxRecord,
+    stored: { preKeys?: PreKeyPoolRecord; greeted?: boolean; mailbox?: MailboxRecord | undefined } = {},
   ) {
     this.#store = store
     this.address = address
@@ -50,7 +54,9 @@ export class CompanionDevice {
     this.keyIndex = linked.keyIndex
     this.linkedAt = linked.linkedAt
     this.keys = linked.keys
-    this.mailbox = new Mailbox(() => store.changed('mailboxes', this.key, () => this.mailbox.record()), mailbox)
+    this.preKeys = new PreKeyPool(stored.preKeys)
+    this.greeted = stored.greeted ?? false
+    this.mailbox = new Mailbox(() => store.changed('mailboxes', this.key, () => this.mailbox.record()), stored.mailbox)
   }
 
   static restore(
@@ -69,21 +75,17 @@ export class CompanionDevice {
         signature: Buffer.from(signedPreKey.signature, 'base64'),
       },
     }
-    const restored = new CompanionDevice(store, { phoneNumber, device }, { keyIndex, linkedAt, keys }, mailbox)
-    for (const [id, publicKey] of record.preKeys) restored.#preKeys.set(id, Buffer.from(publicKey, 'base64'))
-    return restored
-  }
-
-  get preKeyIds(): number[] {
-    return [...this.#preKeys.keys()]
-  }
-
-  preKey(id: number): Buffer | undefined {
-    return this.#preKeys.get(id)
+    const { preKeys, greeted } = record
+    return new CompanionDevice(
+      store,
+      { phoneNumber, device },
+      { keyIndex, linkedAt, keys },
+      { preKeys, greeted, mailbox },
+    )
   }
 
   addPreKeys(preKeys: Iterable<[number, Buffer]>): void {
-    for (const [id, publicKey] of preKeys) this.#preKeys.set(id, publicKey)
+    this.preKeys.add(preKeys)
     this.changed()
   }
 
@@ -94,13 +96,10 @@ export class CompanionDevice {
 
   /** Each bundle takes a one-time key away, oldest first, until there is none left. */
   takeBundle(): PreKeyBundle {
-    const oldest = this.#preKeys.entries().next().value
-    if (oldest) {
-      this.#preKeys.delete(oldest[0])
-      this.changed()
-    }
+    const preKey = this.preKeys.take()
+    if (preKey) this.changed()
     const { registrationId, identityKey, signedPreKey } = this.keys
-    return { registrationId, identityKey, signedPreKey, preKey: oldest && { keyId: oldest[0], publicKey: oldest[1] } }
+    return { registrationId, identityKey, signedPreKey, preKey }
   }
 
   changed(): void {
@@ -127,7 +126,8 @@ export class CompanionDevice {
         publicKey: signedPreKey.publicKey.toString('base64'),
         signature: signedPreKey.signature.toString('base64'),
       },
-      preKeys: [...this.#preKeys].map(([id, publicKey]) => [id, publicKey.toString('base64')]),
+      preKeys: this.preKeys.record(),
+      greeted: this.greeted,
     }
   }
 }

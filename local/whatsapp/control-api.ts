@@ -58,6 +58,7 @@ const settings = z.strictObject({
   autoDeliver: z.boolean().optional(),
   autoRead: z.boolean().optional(),
   receiptsFrom: z.enum(['lid', 'pn']).optional(),
+  history: z.boolean().optional(),
 })
 const newPhone = settings.extend({ phoneNumber })
 const scan = z.strictObject({ qr: z.string() })
@@ -326,6 +327,7 @@ export class ControlApi {
     response.flushHeaders()
     const unsubscribe = this.#simulator.events.subscribe((event) => response.write(`${JSON.stringify(event)}\n`))
     const end = (): void => {
+      unsubscribe()
       response.end()
     }
     this.#stopping.signal.addEventListener('abort', end)
@@ -374,7 +376,7 @@ function shownDevices(account: Account) {
     key: companion.key,
     linkedAt: companion.linkedAt,
     connected: companion.connection !== undefined,
-    preKeys: companion.preKeyIds.length,
+    preKeys: companion.preKeys.size,
     unacknowledged: companion.mailbox.size,
   }))
 }

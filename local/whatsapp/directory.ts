@@ -82,7 +82,7 @@ export class Directory {
     return account
   }
 
-  /** The device number that the next linked companion gets; a number is not given twice. */
+  /** Makes a device of the account from what a client registered with. */
   link(account: Account, device: number, keys: DeviceKeys): CompanionDevice {
     const companion = new CompanionDevice(
       this.#simulator.store,

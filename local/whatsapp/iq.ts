@@ -41,7 +41,7 @@ const empty: Handler<DeviceContext> = () => result()
 
 /** For devices that are logged in, by `xmlns type child`. */
 const DEVICE_QUERIES: Record<string, Handler<DeviceContext>> = {
-  'encrypt get count': ({ device }) => result(node('count', { value: device.preKeyIds.length.toString() })),
+  'encrypt get count': ({ device }) => result(node('count', { value: device.preKeys.size.toString() })),
   'encrypt get digest': ({ device }) => result(digest(device)),
   'encrypt get key': fetchBundles,
   'encrypt set registration': uploadPreKeys,
@@ -152,8 +152,8 @@ function dispatch(context: IqContext, device: CompanionDevice | undefined, name:
 function digest(device: CompanionDevice): BinaryNode {
   const { registrationId, identityKey, signedPreKey } = device.keys
   const hash = createHash('sha1').update(identityKey).update(signedPreKey.publicKey).update(signedPreKey.signature)
-  const ids = device.preKeyIds
-  for (const id of ids) hash.update(device.preKey(id) ?? '')
+  const { ids, publicKeys } = device.preKeys.record()
+  hash.update(publicKeys, 'base64')
   return node('digest', {}, [
     node('registration', {}, bigEndian(registrationId, 4)),
     node('type', {}, KEY_TYPE),
@@ -181,7 +181,11 @@ async function uploadPreKeys({ simulator, device, iq }: DeviceContext): Promise<
   device.replaceSignedPreKey(readSignedKey(signed))
   device.addPreKeys(children(child(iq, 'list'), 'key').map(readKey))
   await simulator.store.flush()
-  return result()
+  if (device.greeted) return result()
+  device.greeted = true
+  device.changed()
+  const account = simulator.directory.account(device.address.phoneNumber)
+  return { kind: 'result', afterwards: () => void account?.phone.greet(device.address) }
 }
 
 function fetchBundles({ simulator, query }: DeviceContext): IqAnswer {
@@ -200,7 +204,7 @@ function fetchBundles({ simulator, query }: DeviceContext): IqAnswer {
 
 /** Kept in the mailbox until the client acknowledges it, and not said twice before that. */
 export function warnOfLowPreKeys(simulator: Simulator, companion: CompanionDevice): void {
-  const left = companion.preKeyIds.length
+  const left = companion.preKeys.size
   if (left >= PRE_KEYS_LOW) return
   const id = `prekeys-low-${companion.key}`
   const t = Math.floor(simulator.now() / 1000).toString()

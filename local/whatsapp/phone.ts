@@ -8,10 +8,12 @@ import { proto } from '@whiskeysockets/baileys'
 import { type BinaryNode, bigEndian, child, children, contentBytes, node, unixSeconds } from './binary-node.ts'
 import { KEY_TYPE } from './curve.ts'
 import type { Account } from './directory.ts'
+import { firstMessages } from './first-messages.ts'
 import { Inbox, type InboxMessage, type InboxRecord } from './inbox.ts'
 import { type DeviceAddress, deviceKey, formatJid, lidOf } from './jids.ts'
 import { bundleFromRetry, retryKeys } from './prekey-nodes.ts'
 import {
+  type Ciphertext,
   type CiphertextType,
   type SessionRecords,
   SignalIdentity,
@@ -28,6 +30,8 @@ export interface PhoneSettings {
   autoRead: boolean
   /** Whether its receipts come from its LID or from its number; WhatsApp does both. */
   receiptsFrom: 'lid' | 'pn'
+  /** Whether a newly linked device is sent app-state keys and history, as WhatsApp's phones do. */
+  history: boolean
 }
 
 export interface PhoneRecord extends PhoneSettings {
@@ -52,6 +56,7 @@ const DEFAULTS: PhoneSettings = {
   autoDeliver: true,
   autoRead: true,
   receiptsFrom: 'lid',
+  history: true,
 }
 
 const SENT_MAX = 5000
@@ -170,6 +175,25 @@ export class Phone {
     })
   }
 
+  /** Sends a newly linked device what a phone sends it first: app-state keys, and history with its LID mappings. */
+  greet(device: DeviceAddress): Promise<void> {
+    return this.#enqueue(async () => {
+      const own = this.#simulator.directory.account(this.phoneNumber)
+      if (!own || !this.#settings.history) return
+      const known = [...this.#signal.peers()].map((peer) => this.#simulator.directory.account(peer))
+      const contacts = [own, ...known.filter((each) => each !== undefined && each !== own)] as Account[]
+      for (const message of firstMessages(contacts, this.#simulator.now())) {
+        const id = randomBytes(10).toString('hex').toUpperCase()
+        const { type, body } = await this.#encrypt(device, pad(proto.Message.encode(message).finish()))
+        const to = formatJid(own.lid, 'lid', device.device)
+        const stanza = node('message', { id, to, type: 'text', category: 'peer' }, [
+          node('enc', { v: '2', type }, body),
+        ])
+        this.#simulator.router.routeMessage({ phoneNumber: this.phoneNumber, device: 0 }, stanza)
+      }
+    })
+  }
+
   /** Shows the sender that the message was read. False if there is no such message. */
   read(id: string): boolean {
     const message = this.inbox.findById(id)
@@ -275,7 +299,6 @@ export class Phone {
     if (failed.failures === 1) stats.undecryptable++
     events.publish({ event: 'undecryptable', id, phone: this.phoneNumber, from: deviceKey(sender), reason })
     if (failed.failures > RETRIES_MAX) return
-    stats.resendsRequested++
     const count = failed.failures.toString()
     const content = [
       node('retry', { count, id, t: stanza.attrs.t ?? unixSeconds(this.#simulator.now()), v: '1', error: '0' }),
@@ -328,7 +351,6 @@ export class Phone {
     targets: DeviceAddress[],
     retryCount?: number,
   ): Promise<void> {
-    const { directory, router } = this.#simulator
     const toJid = formatJid(to.lid, 'lid')
     const own = pad(
       proto.Message.encode({
@@ -337,18 +359,23 @@ export class Phone {
     )
     const participants: BinaryNode[] = []
     for (const target of targets) {
-      if (!this.signal.hasSession(target)) {
-        const bundle = directory.takeBundle(target)
-        if (!bundle) continue
-        await this.signal.startSession(target, bundle)
-      }
       const copy = target.phoneNumber === this.phoneNumber ? own : pad(message)
-      const { type, body } = await this.signal.encrypt(target, copy)
+      const { type, body } = await this.#encrypt(target, copy)
       const attrs = { v: '2', type, ...(retryCount === undefined ? {} : { count: retryCount.toString() }) }
       const jid = formatJid(lidOf(target.phoneNumber), 'lid', target.device)
       participants.push(node('to', { jid }, [node('enc', attrs, body)]))
     }
     const stanza = node('message', { id, to: toJid, type: 'text' }, [node('participants', {}, participants)])
-    router.routeMessage({ phoneNumber: this.phoneNumber, device: 0 }, stanza)
+    this.#simulator.router.routeMessage({ phoneNumber: this.phoneNumber, device: 0 }, stanza)
+  }
+
+  /** In the session with that device, which is opened with one of its prekeys where there is none. */
+  async #encrypt(target: DeviceAddress, plaintext: Buffer): Promise<Ciphertext> {
+    if (!this.#signal.hasSession(target)) {
+      const bundle = this.#simulator.directory.takeBundle(target)
+      if (!bundle) throw new Error(`there is no device ${deviceKey(target)}`)
+      await this.#signal.startSession(target, bundle)
+    }
+    return this.#signal.encrypt(target, plaintext)
   }
 }

@@ -62,7 +62,7 @@ export class Router {
 
   /** A `<receipt>` as the device that received the message wrote it. */
   routeReceipt(sender: DeviceAddress, receipt: BinaryNode): void {
-    const { directory, events, now } = this.#simulator
+    const { directory, events, stats, now } = this.#simulator
     const { type, id = '', to = '' } = receipt.attrs
     const target = directory.addressOf(to)
     const account = target && directory.account(target.phoneNumber)
@@ -79,6 +79,7 @@ export class Router {
     if (shownType !== undefined) attrs.type = shownType
     if (receipt.attrs.recipient !== undefined) attrs.recipient = receipt.attrs.recipient
     const passedOn = node('receipt', attrs, receipt.content)
+    if (type === 'retry') stats.resendAsked(id)
     events.publish({
       event: 'receipt',
       id,

@@ -132,6 +132,8 @@ export async function startWhatsAppSimulator(options: WhatsAppSimulatorOptions):
     let connectionNumber = 0
     http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       connectionNumber++
+      // A client that hangs up before it is answered must not take the server with it.
+      socket.on('error', () => socket.destroy())
       const fault = simulator.faults.find('refuse-upgrade', { connectionNumber, device: undefined })
       const status = fault ? fault.request.status : request.url?.startsWith(CHAT_PATH) ? undefined : 404
       if (status !== undefined) {
@@ -152,8 +154,8 @@ export async function startWhatsAppSimulator(options: WhatsAppSimulatorOptions):
   }
 
   async function close(): Promise<void> {
-    control.close()
     for (const connection of [...connections]) connection.reset('server stops')
+    control.close()
     for (const webSocket of webSockets.clients) webSocket.terminate()
     const closed = new Promise<void>((resolve) => http.close(() => resolve()))
     http.closeAllConnections()

@@ -14,6 +14,8 @@ export class Stats {
   readonly #now: () => number
   #devices = new Map<string, DeviceStats>()
   #arrivals = new Map<string, number>()
+  /** Copies that a recipient asked for: these are no duplicates. */
+  #resendsAsked = new Map<string, number>()
   #recentLogins: number[] = []
   #socketsOpen = 0
   #handshakes = 0
@@ -27,7 +29,6 @@ export class Stats {
   pairings = 0
   decryptFailures = 0
   undecryptable = 0
-  resendsRequested = 0
   protocolErrors = 0
 
   constructor(now: () => number) {
@@ -71,6 +72,10 @@ export class Stats {
     return arrivals
   }
 
+  resendAsked(id: string): void {
+    this.#resendsAsked.set(id, (this.#resendsAsked.get(id) ?? 0) + 1)
+  }
+
   /** Starts counting anew; what is open stays open. */
   reset(): void {
     const open = [...this.#devices].filter(([, stats]) => stats.open > 0)
@@ -92,7 +97,7 @@ export class Stats {
     this.pairings = 0
     this.decryptFailures = 0
     this.undecryptable = 0
-    this.resendsRequested = 0
+    this.#resendsAsked = new Map()
     this.protocolErrors = 0
   }
 
@@ -102,10 +107,12 @@ export class Stats {
     for (const stats of this.#devices.values()) maxSocketsPerDevice = Math.max(maxSocketsPerDevice, stats.maxOpen)
     let messagesArrived = 0
     let messagesArrivedTwice = 0
-    for (const arrivals of this.#arrivals.values()) {
+    for (const [id, arrivals] of this.#arrivals) {
       messagesArrived += arrivals
-      if (arrivals > 1) messagesArrivedTwice++
+      if (arrivals - (this.#resendsAsked.get(id) ?? 0) > 1) messagesArrivedTwice++
     }
+    let resendsRequested = 0
+    for (const asked of this.#resendsAsked.values()) resendsRequested += asked
     return {
       socketsOpen: this.#socketsOpen,
       socketsOpenPeak: this.socketsOpenPeak,
@@ -122,7 +129,7 @@ export class Stats {
       messagesArrivedTwice,
       decryptFailures: this.decryptFailures,
       undecryptable: this.undecryptable,
-      resendsRequested: this.resendsRequested,
+      resendsRequested,
       protocolErrors: this.protocolErrors,
       devices: Object.fromEntries(this.#devices),
       ...(withMessages ? { messages: Object.fromEntries(this.#arrivals) } : {}),

@@ -9,7 +9,6 @@ import { join } from 'node:path'
 
 export type StateKind = 'server' | 'phones' | 'sessions' | 'inboxes' | 'devices' | 'mailboxes'
 
-const KINDS: readonly StateKind[] = ['server', 'phones', 'sessions', 'inboxes', 'devices', 'mailboxes']
 const COLLECT_MS = 100
 
 interface Change {
@@ -64,7 +63,7 @@ export class StateStore {
     if (this.#changes.size > 0) {
       const changes = this.#changes
       this.#changes = new Map()
-      this.#writing = this.#writing.then(() => this.#write(changes))
+      this.#writing = this.#writing.catch(() => undefined).then(() => this.#write(changes))
     }
     return this.#writing
   }
@@ -72,22 +71,33 @@ export class StateStore {
   #note(change: Change): void {
     if (this.#directory === undefined) return
     this.#changes.set(`${change.kind}/${change.name}`, change)
-    // A failed write is kept in #writing, where the next flush reports it.
+    // A failed write is noted again, and reported to whoever awaits the next flush.
     this.#timer ??= setTimeout(() => void this.flush().catch(() => undefined), COLLECT_MS)
   }
 
   async #write(changes: Map<string, Change>): Promise<void> {
     const directory = this.#directory
     if (directory === undefined) return
-    for (const kind of KINDS) await mkdir(join(directory, kind), { recursive: true })
-    for (const { kind, name, snapshot } of changes.values()) {
-      const path = join(directory, kind, `${encodeURIComponent(name)}.json`)
-      if (snapshot === undefined) {
-        await rm(path, { force: true })
-        continue
+    for (const [key, change] of changes) {
+      changes.delete(key)
+      try {
+        await this.#writeOne(directory, change)
+      } catch (error) {
+        for (const [left, older] of [[key, change] as const, ...changes]) {
+          if (!this.#changes.has(left)) this.#changes.set(left, older)
+        }
+        throw error
       }
-      await writeFile(`${path}.tmp`, JSON.stringify(snapshot()))
-      await rename(`${path}.tmp`, path)
     }
+  }
+
+  async #writeOne(directory: string, { kind, name, snapshot }: Change): Promise<void> {
+    const path = join(directory, kind, `${encodeURIComponent(name)}.json`)
+    if (snapshot === undefined) {
+      await rm(path, { force: true })
+      return
+    }
+    await writeFile(`${path}.tmp`, JSON.stringify(snapshot()))
+    await rename(`${path}.tmp`, path)
   }
 }

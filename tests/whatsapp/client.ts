@@ -69,6 +69,7 @@ export interface ClientOptions {
   keepAliveIntervalMs?: number
   connectTimeoutMs?: number
   retryRequestDelayMs?: number
+  shouldSyncHistoryMessage?: () => boolean
 }
 
 /** One Baileys socket, with everything that it reported so far. */
@@ -156,6 +157,13 @@ export class Client {
     )
   }
 
+  /** The phone's first messages are received, so that nothing of them is left for a later login. */
+  history(): Promise<unknown> {
+    return this.until('the first history', () =>
+      this.received.find(({ message }) => message?.protocolMessage?.historySyncNotification),
+    )
+  }
+
   qr(): Promise<string> {
     return this.until('a QR code', () => this.#states.findLast(({ qr }) => qr)?.qr)
   }
@@ -184,6 +192,11 @@ export class Client {
 
   reached(id: string, status: number): Promise<true> {
     return this.until(`status ${status} of ${id}`, () => this.statuses.get(id)?.includes(status) || undefined)
+  }
+
+  /** The texts received, in order. */
+  get texts(): string[] {
+    return this.received.map(textOf).filter((text) => text !== undefined)
   }
 
   text(text: string): Promise<WAMessage> {
@@ -275,6 +288,7 @@ export class Simulation {
     const client = this.again(pairing, options)
     await client.opened()
     await client.caughtUp()
+    await client.history()
     return client
   }
 

@@ -1,6 +1,6 @@
 import { proto } from '@whiskeysockets/baileys'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Simulation, textOf } from './client.ts'
+import { Simulation } from './client.ts'
 
 const ALICE = '15550100001'
 const BOB = '15550100002'
@@ -38,7 +38,7 @@ describe('messages between a linked device and a phone', () => {
     const { messages, undecryptable } = await simulation.inbox(BOB, 3)
     expect(messages.map(({ text }) => text)).toEqual(['answer to one', 'answer to two', 'answer to three'])
     expect(undecryptable).toEqual([])
-    expect(client.received.map(textOf)).toEqual(['one', 'two', 'three'])
-    expect(client.received[0]).toMatchObject({ pushName: 'Bob', key: { remoteJidAlt: `${BOB}@s.whatsapp.net` } })
+    expect(client.texts).toEqual(['one', 'two', 'three'])
+    expect(await client.text('one')).toMatchObject({ pushName: 'Bob', key: { remoteJidAlt: `${BOB}@s.whatsapp.net` } })
   })
 })
