@@ -31,7 +31,7 @@ export function createSecretReader(
       throw new Error(`ResourceInitializationError: unable to pull secrets or registry auth: ${verdict.message}`)
   }
 
-  const valueOf = (valueFrom: string, role: RoleSpec): string => {
+  const secretValue = (valueFrom: string, role: RoleSpec): string => {
     if (valueFrom.split(':')[2] === 'secretsmanager') {
       const [, arn = '', jsonKey = ''] =
         /^(arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:[^:]+)(?::([^:]*))?/.exec(valueFrom) ?? []
@@ -58,7 +58,7 @@ export function createSecretReader(
       if (executionRole === undefined)
         throw new Error('ResourceInitializationError: the task definition has secrets but no execution role')
       return Object.fromEntries(
-        container.secrets.map(({ name, valueFrom }) => [name, valueOf(valueFrom, executionRole)]),
+        container.secrets.map(({ name, valueFrom }) => [name, secretValue(valueFrom, executionRole)]),
       )
     },
   }

@@ -34,7 +34,7 @@ export function readDockerfile(text: string, buildArgs: Readonly<Record<string, 
   const values: Record<string, string> = {}
   const instructions: Instruction[] = []
   for (const { line, number } of logicalLines(text)) {
-    const [, word = '', raw = ''] = /^(\w+)\s+([^]*)$/.exec(line) ?? []
+    const [, word = '', raw = ''] = /^(\w+)\s+([\s\S]*)$/.exec(line) ?? []
     const name = word.toUpperCase()
     const rest = name === 'RUN' ? raw : substitute(raw, values)
     const refuse = (why: string): Error => new Error(`Dockerfile line ${number}: ${why}: ${line}`)
@@ -124,7 +124,7 @@ function flagsAndWords(rest: string): { readonly flags: readonly string[]; reado
 
 function assignments(rest: string): Readonly<Record<string, string>> {
   if (!/^\S+=/.test(rest)) {
-    const [, name = '', value = ''] = /^(\S+)\s+([^]*)$/.exec(rest) ?? []
+    const [, name = '', value = ''] = /^(\S+)\s+([\s\S]*)$/.exec(rest) ?? []
     return { [name]: value.trim() }
   }
   const pairs = [...rest.matchAll(/([\w.]+)=("[^"]*"|'[^']*'|\S*)/g)]

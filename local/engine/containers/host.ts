@@ -1,4 +1,6 @@
 /** All ECS services of the template: their images, their tasks' environments, and what ECS's API says of them. */
+import { join } from 'node:path'
+import { keepNewest } from '../cache.ts'
 import type { Credentials, EngineLog, Running } from '../contracts.ts'
 import type { ServiceEvent } from '../events/start-events.ts'
 import type { EcsBackend } from '../front/ecs-api.ts'
@@ -7,7 +9,7 @@ import type { Assembly } from '../template/assembly.ts'
 import { TemplateError } from '../template/errors.ts'
 import type { ContainerSpec, Model, RoleSpec, ServiceSpec } from '../template/specs.ts'
 import type { SecretReader } from './container-secrets.ts'
-import { buildImage, type Image, pruneImages } from './image.ts'
+import { buildImage, type Image } from './image.ts'
 import { type ContainerService, startService } from './service.ts'
 import { definitionArn, taskMetadata } from './task-state.ts'
 
@@ -49,7 +51,7 @@ export async function buildImages(
       if (!images.has(imageTag)) images.set(imageTag, await buildImage(asset, imageTag, cache, log))
     }
   }
-  pruneImages(cache, IMAGES_KEPT)
+  keepNewest(join(cache, 'images'), IMAGES_KEPT)
   return images
 }
 

@@ -9,11 +9,11 @@ import {
   existsSync,
   globSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, posix, relative, sep } from 'node:path'
@@ -49,19 +49,22 @@ export async function buildImage(asset: ImageAsset, tag: string, cache: string, 
     dockerfile,
     JSON.stringify(asset.buildArgs),
   )
-  const directory = join(cache, key)
+  const directory = join(cache, 'images', key)
   const record = join(directory, 'image.json')
-  if (existsSync(record))
+  if (existsSync(record)) {
+    const now = new Date()
+    utimesSync(directory, now, now)
     return { ...(JSON.parse(readFileSync(record, 'utf8')) as Omit<Image, 'root'>), root: join(directory, 'root') }
+  }
 
-  const building = `${directory}.building`
+  const building = `${directory}.${process.pid}`
   rmSync(building, { recursive: true, force: true })
   const built = await carryOut(instructions, asset.directory, building, cache, log)
   renameSync(built.root, join(building, 'root'))
   const { root: _, ...image } = built
   writeFileSync(join(building, 'image.json'), JSON.stringify(image))
-  rmSync(directory, { recursive: true, force: true })
-  renameSync(building, directory)
+  if (existsSync(directory)) rmSync(building, { recursive: true, force: true })
+  else renameSync(building, directory)
   return { ...image, root: join(directory, 'root') }
 }
 
@@ -199,14 +202,4 @@ function digest(...parts: readonly string[]): string {
   const hash = createHash('sha256')
   for (const part of parts) hash.update(`${part.length} ${part}`)
   return hash.digest('hex').slice(0, 24)
-}
-
-/** Images and installs of older inputs, newest few kept. */
-export function pruneImages(cache: string, keep: number): void {
-  if (!existsSync(cache)) return
-  const folders = readdirSync(cache)
-    .filter((name) => name !== 'installs')
-    .map((name) => ({ path: join(cache, name), at: statSync(join(cache, name)).mtimeMs }))
-    .sort((left, right) => right.at - left.at)
-  for (const { path } of folders.slice(keep)) rmSync(path, { recursive: true, force: true })
 }

@@ -8,8 +8,8 @@ export function matchesWildcard(value: string, pattern: string): boolean {
   if (compiled === undefined) {
     const source = pattern
       .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '[^]*')
-      .replaceAll('?', '[^]')
+      .replaceAll('*', '[\\s\\S]*')
+      .replaceAll('?', '[\\s\\S]')
     compiled = new RegExp(`^${source}$`)
     patterns.set(pattern, compiled)
   }

@@ -1,0 +1,396 @@
+/**
+ * Starts the synthesized template: queues, tables, buckets, parameters and secrets, APIs, functions, mappings, events,
+ * containers, in that order; stops them in the reverse. What was started when a later phase fails is stopped again.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { createSecretReader } from './containers/container-secrets.ts'
+import { buildImages, type ContainerHost, startContainers } from './containers/host.ts'
+import type { Credentials, Invoker, PrincipalClientConfig, Running } from './contracts.ts'
+import { createControl } from './control.ts'
+import { createRingLog } from './engine-log.ts'
+import type { PutEventsEntry } from './events/entries.ts'
+import { type Events, startEvents } from './events/start-events.ts'
+import { startDynamoDbLocal } from './front/dynamodb-local.ts'
+import { createFront } from './front/front.ts'
+import { findJava } from './front/java.ts'
+import { createParameterStore } from './front/parameters.ts'
+import { openS3Store } from './front/s3-store.ts'
+import { openSecretStore } from './front/secrets.ts'
+import { type Emulators, frontServices } from './front/services.ts'
+import { startQueues } from './front/sqs.ts'
+import { createTables } from './front/tables.ts'
+import { createFunctionHost } from './functions/invoker.ts'
+import { type Gateway, startGateway } from './gateway/start-gateway.ts'
+import { hostEnvironment } from './host-environment.ts'
+import { createAccess } from './iam/access.ts'
+import { createLedger } from './iam/ledger.ts'
+import { createPrincipals, type Principal } from './iam/principals.ts'
+import { listen } from './listener.ts'
+import { localizer } from './local-urls.ts'
+import { mappingSpec } from './mapping-specs.ts'
+import { openFileCheckpoints } from './mappings/checkpoints.ts'
+import { startQueueMapping } from './mappings/queue-mapping.ts'
+import { startStreamMapping } from './mappings/stream-mapping.ts'
+import type { Local, LocalOptions } from './options.ts'
+import { lockState } from './state-lock.ts'
+import { synthesize } from './synth.ts'
+import { readAssembly } from './template/assembly.ts'
+import { TemplateError } from './template/errors.ts'
+import { readModel } from './template/model.ts'
+import type { FunctionSpec, Model } from './template/specs.ts'
+import { startWhatsAppSimulator, type WhatsAppProcess } from './whatsapp-process.ts'
+
+/** What `fresh` forgets. Built images and assemblies hold no state and stay. */
+const STATE = ['dynamodb', 's3', 'secrets.json', 'checkpoints.json', 'whatsapp', 'demo.json', 'kms-secret']
+
+export async function startLocal(options: LocalOptions): Promise<Local> {
+  const undo: (() => void | Promise<void>)[] = []
+  const unwind = async (): Promise<void> => {
+    let first: unknown
+    for (const step of undo.splice(0).reverse()) {
+      try {
+        await step()
+      } catch (error) {
+        first ??= error
+      }
+    }
+    if (first !== undefined) throw first
+  }
+  try {
+    return await start(options, undo, unwind)
+  } catch (error) {
+    await unwind().catch(() => undefined)
+    throw error
+  }
+}
+
+async function start(
+  options: LocalOptions,
+  undo: (() => void | Promise<void>)[],
+  unwind: () => Promise<void>,
+): Promise<Local> {
+  const { root, stateDir } = options
+  const cacheDir = options.cacheDir ?? join(root, '.holdfast')
+  const progress = options.progress ?? (() => undefined)
+  const log = createRingLog(options.print ?? (() => undefined))
+  const until = <T extends Running>(part: T): T => {
+    undo.push(() => part.stop())
+    return part
+  }
+
+  const lock = lockState(stateDir)
+  undo.push(() => lock.release())
+  if (options.fresh) for (const name of STATE) rmSync(join(stateDir, name), { recursive: true, force: true })
+  const java = findJava(hostEnvironment().javaHome)
+
+  // The emulator needs a second or two and nothing of the template.
+  const dynamoStarting = startDynamoDbLocal({ java, directory: join(stateDir, 'dynamodb'), log })
+  undo.push(() =>
+    dynamoStarting.then(
+      (dynamo) => dynamo.stop(),
+      () => undefined,
+    ),
+  )
+  dynamoStarting.catch(() => undefined)
+
+  const assemblyDir = options.assemblyDir ?? (await synthesized(root, cacheDir, log, progress))
+  const assembly = readAssembly(assemblyDir)
+  const stacks = options.template?.(structuredClone(assembly.stacks)) ?? assembly.stacks
+
+  const listener = until(await listen(readPort(stateDir)))
+  writeFileSync(join(stateDir, 'front-port'), String(listener.port))
+  const secrets = openSecretStore(join(stateDir, 'secrets.json'))
+  const model = readModel(
+    { ...assembly, stacks },
+    { endpoint: listener.url, secretString: (secret) => secrets.read(secret) },
+  )
+  for (const secret of model.secrets) secrets.read(secret)
+  progress(`template read: ${describe(model)}`)
+
+  const crash = Promise.withResolvers<{ readonly part: string; readonly why: string }>()
+  const watch = (part: string, crashed: Promise<string>): void =>
+    void crashed.then((why) => crash.resolve({ part, why }))
+
+  const [whatsapp, images, dynamo, queues] = await Promise.all([
+    startWhatsApp(options, stateDir, log, undo),
+    buildImages(model, assembly, cacheDir, log),
+    dynamoStarting,
+    startQueues(model.queues, model.region).then(until),
+  ])
+  watch('DynamoDB Local', dynamo.crashed)
+  if (whatsapp !== undefined) watch('simulated WhatsApp server', whatsapp.crashed)
+  progress(
+    whatsapp === undefined
+      ? 'emulators run, images are built'
+      : 'emulators and simulated WhatsApp server run, images are built',
+  )
+
+  const principals = createPrincipals()
+  const rootCredentials = principals.register({ kind: 'root', title: 'root' })
+  const ledger = createLedger()
+  const access = createAccess({ model, ledger, enforce: options.iam, log })
+  const streams = await makeTables(model, dynamo.port, rootCredentials)
+  const parameters = createParameterStore(model.parameters)
+
+  let containers: ContainerHost | undefined
+  const parts: { gateway?: Gateway; events?: Events } = {}
+  const emulators: Emulators = {
+    dynamoPort: dynamo.port,
+    queues: queues.upstream,
+    objects: openS3Store(
+      join(stateDir, 's3'),
+      model.buckets.map(({ name }) => name),
+    ),
+    secrets,
+    parameters,
+    kmsSecret: kmsSecret(stateDir),
+    putEvents: (entries) => parts.events?.putEvents('default', entries as readonly PutEventsEntry[]),
+    managed: () =>
+      model.webSocketApis.flatMap(({ apiId }) =>
+        parts.gateway === undefined ? [] : [{ apiId, ...parts.gateway.management(apiId) }],
+      ),
+    ecs: {
+      tasks: () => containers?.tasks() ?? [],
+      protect: (taskArn, enabled) => containers?.protect(taskArn, enabled),
+      desiredCount: (name) => containers?.desiredCount(name) ?? 0,
+    },
+  }
+  const front = createFront({ services: frontServices(model, emulators), principals, access, log })
+  const control = createControl({ containers: () => containers, ledger, log, model: () => model })
+  listener.serve((request, response) => {
+    if (request.url?.startsWith('/_local/') === true) control(request, response)
+    else if (front.handles(request)) void front.handle(request, response)
+    else
+      response
+        .writeHead(403, { 'content-type': 'text/plain' })
+        .end('This endpoint is for AWS SDK clients: the request has no signature.\n')
+  })
+
+  const roleCredentials = (roleArn: string | undefined, title: string): Credentials => {
+    const role = model.roles.find(({ arn }) => arn === roleArn)
+    if (role === undefined) throw new TemplateError(title, `its role ${roleArn} does not exist`)
+    return principals.register({ kind: 'role', title, role })
+  }
+  const functionCredentials = (spec: FunctionSpec): Credentials =>
+    roleCredentials(spec.roleArn, `function ${spec.title}`)
+  const client = (credentials: Credentials): PrincipalClientConfig => ({
+    region: model.region,
+    endpoint: listener.url,
+    credentials,
+  })
+
+  let host: Invoker | undefined
+  const invoker: Invoker = {
+    async invoke(functionArn, event, source) {
+      if (host === undefined)
+        return { kind: 'error', errorType: 'ServiceException', errorMessage: 'local mode is starting', timedOut: false }
+      return host.invoke(functionArn, event, source)
+    },
+  }
+  const gateway = until(
+    await startGateway({
+      httpApis: model.httpApis,
+      webSocketApis: model.webSocketApis,
+      invoker,
+      port: options.port,
+      host: '127.0.0.1',
+      log,
+      extraRoutes: [{ prefix: '/_local', handle: control }],
+    }),
+  )
+  parts.gateway = gateway
+  const localize = localizer(
+    [
+      ...model.httpApis.map(({ apiId, stageName }) => ({
+        apiId,
+        httpBase: withoutStage(gateway.httpUrl(apiId), stageName),
+      })),
+      ...model.webSocketApis.map(({ apiId, stageName }) => ({
+        apiId,
+        httpBase: `${listener.url}/${apiId}`,
+        socketBase: withoutStage(gateway.liveUrl(apiId), stageName),
+      })),
+    ],
+    model.region,
+  )
+  host = until(
+    createFunctionHost({
+      functions: model.functions,
+      permissions: model.permissions,
+      region: model.region,
+      endpoint: listener.url,
+      credentialsFor: functionCredentials,
+      localize,
+      overrides: options.environmentOverrides?.functions ?? {},
+      log,
+    }),
+  )
+  progress('APIs and functions are ready')
+
+  parts.events = until(
+    startEvents({
+      rules: model.rules,
+      invoker,
+      clientFor: (_, rule) => {
+        const principal: Principal = {
+          kind: 'service',
+          title: `rule ${rule.ruleName}`,
+          service: 'events.amazonaws.com',
+          sourceArn: rule.ruleArn,
+        }
+        return client(principals.register(principal))
+      },
+      origin: { account: model.account, region: model.region },
+      log,
+    }),
+  )
+  const { events } = parts
+  const checkpoints = until(await openFileCheckpoints(join(stateDir, 'checkpoints.json')))
+  await Promise.all(
+    model.mappings.map(async (mapping) => {
+      const spec = mappingSpec(mapping, model, streams, (each) => client(functionCredentials(each)))
+      until(
+        spec.kind === 'queue'
+          ? await startQueueMapping(spec, invoker, log)
+          : await startStreamMapping(spec, { invoker, checkpoints, log }),
+      )
+    }),
+  )
+  progress('event source mappings poll')
+
+  containers = until(
+    startContainers({
+      model,
+      images,
+      endpoint: listener.url,
+      metadataUrl: `${listener.url}/_local/metadata`,
+      credentialsFor: (role, title) => roleCredentials(role?.arn, title),
+      secrets: createSecretReader(model, secrets, parameters, access),
+      localize,
+      overrides: containerOverrides(model, options, whatsapp),
+      workers: options.workers,
+      emit: (event) => events.emit(event),
+      log,
+    }),
+  )
+  await Promise.race([
+    Promise.all(containers.services.map((service) => service.started())),
+    crash.promise.then(({ part, why }) => {
+      throw new Error(`${part} ended while local mode was starting: ${why}`)
+    }),
+  ])
+  progress('workers run')
+
+  const output = (name: string): string => {
+    const [, value] = Object.entries(model.outputs).find(([key]) => key.endsWith(name)) ?? []
+    if (value === undefined) throw new TemplateError('Outputs', `the template has no output ${name}`)
+    return localize(value)
+  }
+  const adminSecret = model.secrets.find(({ arn }) => arn === output('AdminApiKeySecretArn'))
+  if (adminSecret === undefined)
+    throw new TemplateError('Outputs', 'AdminApiKeySecretArn is not a secret of the template')
+  const httpUrl = output('HttpApiUrl').replace(/\/$/, '')
+  return {
+    httpUrl,
+    liveUrl: output('LiveApiUrl'),
+    sendsQueueUrl: output('SendsQueueUrl'),
+    sendsFifoQueueUrl: output('SendsFifoQueueUrl'),
+    adminApiKey: secrets.read(adminSecret),
+    simulatorUrl: whatsapp?.controlUrl,
+    controlUrl: `${listener.url}/_local`,
+    region: model.region,
+    endpoint: listener.url,
+    rootCredentials,
+    outputs: Object.fromEntries(Object.entries(model.outputs).map(([name, value]) => [name, localize(value)])),
+    log,
+    calls: () => ({ counts: ledger.counts(), recent: ledger.recent() }),
+    logs: (part) => log.lines(part),
+    crashed: crash.promise,
+    stop: unwind,
+  }
+}
+
+async function synthesized(
+  root: string,
+  cacheDir: string,
+  log: Parameters<typeof synthesize>[2],
+  progress: (message: string) => void,
+): Promise<string> {
+  const { directory, cached } = await synthesize(root, join(cacheDir, 'assemblies'), log)
+  progress(cached ? 'template is as it was' : 'template synthesized')
+  return directory
+}
+
+async function startWhatsApp(
+  options: LocalOptions,
+  stateDir: string,
+  log: Parameters<typeof synthesize>[2],
+  undo: (() => void | Promise<void>)[],
+): Promise<WhatsAppProcess | undefined> {
+  if (options.whatsapp.kind !== 'simulated') return undefined
+  const simulator = await startWhatsAppSimulator(
+    join(options.root, 'local/whatsapp/main.ts'),
+    join(stateDir, 'whatsapp'),
+    log,
+  )
+  undo.push(() => simulator.stop())
+  return simulator
+}
+
+/** The one thing that local mode replaces: which WhatsApp server the containers talk to. */
+function containerOverrides(
+  model: Model,
+  options: LocalOptions,
+  simulator: WhatsAppProcess | undefined,
+): Readonly<Record<string, Readonly<Record<string, string>>>> {
+  const server = simulator ?? (options.whatsapp.kind === 'server' ? options.whatsapp : undefined)
+  const whatsapp: Readonly<Record<string, string>> =
+    server === undefined
+      ? {}
+      : { WHATSAPP_URL: server.url, ...(server.rootKey === undefined ? {} : { WHATSAPP_ROOT_KEY: server.rootKey }) }
+  const names = model.services.flatMap(({ taskDefinition }) => taskDefinition.containers.map(({ name }) => name))
+  return Object.fromEntries(
+    names.map((name) => [name, { ...whatsapp, ...options.environmentOverrides?.containers?.[name] }]),
+  )
+}
+
+async function makeTables(model: Model, port: number, credentials: Credentials): Promise<ReadonlyMap<string, string>> {
+  const client = new DynamoDBClient({ region: model.region, endpoint: `http://127.0.0.1:${port}`, credentials })
+  try {
+    return await createTables(model.tables, client)
+  } finally {
+    client.destroy()
+  }
+}
+
+function withoutStage(url: string, stageName: string): string {
+  return url.endsWith(`/${stageName}`) ? url.slice(0, -stageName.length - 1) : url
+}
+
+function readPort(stateDir: string): number | undefined {
+  const file = join(stateDir, 'front-port')
+  const port = existsSync(file) ? Number(readFileSync(file, 'utf8')) : Number.NaN
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined
+}
+
+function kmsSecret(stateDir: string): string {
+  const file = join(stateDir, 'kms-secret')
+  if (!existsSync(file)) {
+    mkdirSync(stateDir, { recursive: true })
+    writeFileSync(file, crypto.randomUUID(), { mode: 0o600 })
+  }
+  return readFileSync(file, 'utf8')
+}
+
+function describe(model: Model): string {
+  const counts: readonly (readonly [number, string])[] = [
+    [model.tables.length, 'tables'],
+    [model.queues.length, 'queues'],
+    [model.functions.length, 'functions'],
+    [model.mappings.length, 'mappings'],
+    [model.rules.length, 'rules'],
+  ]
+  return counts.map(([count, what]) => `${count} ${what}`).join(', ')
+}
