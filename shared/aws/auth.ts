@@ -13,6 +13,14 @@ export interface AuthPlaces extends StoreTable {
   readonly bucket: string
 }
 
+/** The head's epoch is another's: the connection has a newer owner. */
+export class AuthFenced extends Error {
+  constructor(ref: ConnectionRef, epoch: Epoch) {
+    super(`auth state of ${connectionKey(ref)}: its head is no longer at epoch ${epoch}`)
+    this.name = 'AuthFenced'
+  }
+}
+
 const headKey = (ref: ConnectionRef) => ({ connectionKey: connectionKey(ref), item: 'head' })
 const journalItem = (seq: number): string => `journal#${String(seq).padStart(12, '0')}`
 const journalKey = (ref: ConnectionRef, seq: number) => ({ connectionKey: connectionKey(ref), item: journalItem(seq) })
@@ -169,11 +177,17 @@ export function authStore({ documents, table, objects, bucket }: AuthPlaces): Au
       return { kind: archived.kind === 'landed' ? 'archived' : 'fenced' }
     },
 
-    /** Interrupted, it can be called again: the head goes last. Where the head is another's, nothing is touched. */
+    /**
+     * Interrupted, it can be called again: the head goes last. @throws AuthFenced where the head is another's; nothing is
+     * touched then, and the caller must not go on to remove the connection.
+     */
     async erase(ref, epoch) {
       // First of all the head lets go of the rest, so that nothing half deleted is ever loaded.
       const closed = await changeHead(ref, epoch, { identity: 'archived', snapshot: null, previous: null })
-      if (closed.kind === 'refused') return
+      if (closed.kind === 'refused') {
+        if (closed.item !== undefined) throw new AuthFenced(ref, epoch)
+        return
+      }
       await deleteSnapshotsOf(snapshots, ref)
       await deleteJournal(ref, 999_999_999_999, true)
       const condition = '#epoch = :epoch'
