@@ -43,10 +43,12 @@ export function authStoreContract(name: string, make: () => AuthStoreUnderTest |
       const ref = freshRef()
       await store.claim(ref, 1)
       for (const seq of [1, 2, 3, 10, 11]) expect(await store.append(ref, entry(seq, 1))).toEqual({ kind: 'appended' })
-      expect(await store.readJournal(ref, 0)).toEqual([1, 2, 3, 10, 11].map((seq) => ({
-        ...entry(seq, 1),
-        data: expect.anything(),
-      })))
+      expect(await store.readJournal(ref, 0)).toEqual(
+        [1, 2, 3, 10, 11].map((seq) => ({
+          ...entry(seq, 1),
+          data: expect.anything(),
+        })),
+      )
       expect(texts(await store.readJournal(ref, 2))).toEqual(['entry 3', 'entry 10', 'entry 11'])
     })
 

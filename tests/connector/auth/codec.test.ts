@@ -42,7 +42,9 @@ describe('codec', () => {
 
 describe('values', () => {
   it('keep bytes as bytes, also within objects that have a `toJSON` of their own', () => {
-    const account = Object.assign(Object.create({ toJSON: () => 'lost' }) as object, { signature: new Uint8Array([1, 2]) })
+    const account = Object.assign(Object.create({ toJSON: () => 'lost' }) as object, {
+      signature: new Uint8Array([1, 2]),
+    })
     const value = { account, key: Buffer.from([0, 255]), list: [Buffer.alloc(0)], missing: undefined, text: '$bytes' }
     expect(decodeValue(encodeValue(value))).toEqual({
       account: { signature: Buffer.from([1, 2]) },
@@ -60,7 +62,10 @@ describe('records', () => {
       return Buffer.from(bytes).toString('base64')
     })
     const operation = fc.oneof(
-      fc.tuple(fc.integer({ min: 1, max: 900 }).map((id) => `key/pre-key/${id}`), fc.option(preKey)),
+      fc.tuple(
+        fc.integer({ min: 1, max: 900 }).map((id) => `key/pre-key/${id}`),
+        fc.option(preKey),
+      ),
       fc.tuple(fc.constantFrom('creds/me', 'attempted/1', 'key/session/1.0'), fc.option(fc.string())),
     )
     fc.assert(

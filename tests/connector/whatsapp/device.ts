@@ -35,7 +35,7 @@ export class World {
   readonly port: WhatsAppPort
   readonly tables = new AuthTables()
   /** What the auth store does with a call; nothing told: it answers. */
-  fate: (call: AuthCall) => Fate = () => ({})
+  fate: (call: AuthCall) => Fate = () => ({ kind: 'answered' })
 
   private constructor(simulator: WhatsAppSimulator, port: WhatsAppPort) {
     this.simulator = simulator
@@ -43,7 +43,7 @@ export class World {
   }
 
   static async start(options: { rootKey?: string; sendTimeoutMs?: number } = {}): Promise<World> {
-    const simulator = await startWhatsAppSimulator({ port: 0, log: (e) => process.env.DBG && process.stderr.write(JSON.stringify(e)+'\n') })
+    const simulator = await startWhatsAppSimulator({ port: 0 })
     const port = baileysWhatsApp({
       clock: processClock,
       log: silentLog,

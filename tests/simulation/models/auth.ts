@@ -12,17 +12,17 @@ import {
   type SnapshotRef,
   SnapshotUnreadable,
 } from '../../../shared/domain/stores/auth.ts'
-import type { ConnectionRef, Epoch } from '../../../shared/domain/words.ts'
+import { assertNever, type ConnectionRef, type Epoch } from '../../../shared/domain/words.ts'
 
 export type AuthCall = Exclude<keyof AuthStore, 'toString'>
 
-/** What happens to one request. Times from the moment of the call, on the given clock. */
-export interface Fate {
-  /** When the store does it; `never`: it got lost on the way. Absent: within the call itself. */
-  readonly arrivesAfterMs?: number | 'never'
-  /** The caller gives up with an error after this time, whatever the store did or will do. Absent: it gets the answer. */
-  readonly givesUpAfterMs?: number
-}
+/** What happens to one request. Times from the moment of the call, on the given clock; absent, it does at once. */
+export type Fate =
+  | { readonly kind: 'answered'; readonly afterMs?: number }
+  /** The request never arrives; the caller gives up. */
+  | { readonly kind: 'lost'; readonly givesUpAfterMs: number }
+  /** The store does it, before or long after the caller gave up. */
+  | { readonly kind: 'unanswered'; readonly arrivesAfterMs: number; readonly givesUpAfterMs: number }
 
 export interface ModelNetwork {
   readonly clock: Clock
@@ -53,28 +53,33 @@ export function modelAuthStore(tables: AuthTables, network?: ModelNetwork): Auth
 
   /** `effect` runs at one instant, when the request arrives. */
   function request<T>(call: AuthCall, ref: ConnectionRef | undefined, effect: () => T): Promise<T> {
-    const fate = network?.fate(call, ref) ?? {}
-    if (network === undefined || (fate.arrivesAfterMs === undefined && fate.givesUpAfterMs === undefined)) {
+    const fate: Fate = network?.fate(call, ref) ?? { kind: 'answered' }
+    if (network === undefined || (fate.kind === 'answered' && fate.afterMs === undefined)) {
       return new Promise((resolve) => resolve(effect()))
     }
     const { clock } = network
     return new Promise<T>((resolve, reject) => {
-      const arrive = () => {
-        try {
-          resolve(effect())
-        } catch (error) {
-          reject(error)
-        }
+      const giveUp = (): void => reject(new Error(`model store: no answer to ${call}`))
+      switch (fate.kind) {
+        case 'answered':
+          clock.after(fate.afterMs ?? 0, () => {
+            try {
+              resolve(effect())
+            } catch (error) {
+              reject(error)
+            }
+          })
+          return
+        case 'lost':
+          clock.after(fate.givesUpAfterMs, giveUp)
+          return
+        case 'unanswered':
+          clock.after(fate.givesUpAfterMs, giveUp)
+          clock.after(fate.arrivesAfterMs, () => attemptQuietly(effect))
+          return
+        default:
+          assertNever(fate)
       }
-      if (fate.givesUpAfterMs !== undefined) {
-        clock.after(fate.givesUpAfterMs, () => reject(new Error(`model store: no answer to ${call}`)))
-      }
-      const arrives = fate.arrivesAfterMs ?? 0
-      if (arrives === 'never') {
-        if (fate.givesUpAfterMs === undefined) clock.after(0, () => reject(new Error(`model store: ${call} got lost`)))
-      } else if (fate.givesUpAfterMs !== undefined && arrives >= fate.givesUpAfterMs) {
-        clock.after(arrives, () => void attemptQuietly(effect))
-      } else clock.after(arrives, arrive)
     })
   }
 
