@@ -22,7 +22,8 @@ const quietMs = 30_000
 
 type Phase =
   | { readonly kind: 'closed' }
-  | { readonly kind: 'outage'; readonly since: EpochMs; nextProbeAt: EpochMs; delayMs: number; probes: number }
+  /** Probes go out in rounds: `left` may still go in this one, `probes` are under way. */
+  | { readonly kind: 'outage'; nextProbeAt: EpochMs; delayMs: number; probes: number; left: number }
   | { readonly kind: 'ramp'; readonly since: EpochMs; failed: number; opened: number }
 
 export type CircuitNews = 'outage' | 'recovered' | undefined
@@ -59,7 +60,7 @@ export class OutageCircuit {
       case 'closed':
         return { kind: 'rate', perSecond: this.#settings.ratePerSecond }
       case 'outage':
-        if (phase.probes >= this.#settings.probesMax) return { kind: 'wait' }
+        if (phase.left === 0) return { kind: 'wait' }
         return now >= phase.nextProbeAt ? { kind: 'probe' } : { kind: 'wait', until: phase.nextProbeAt }
       case 'ramp': {
         const seconds = Math.floor((now - phase.since) / 1_000)
@@ -72,7 +73,9 @@ export class OutageCircuit {
   }
 
   probing(): void {
-    if (this.#phase.kind === 'outage') this.#phase.probes += 1
+    if (this.#phase.kind !== 'outage') return
+    this.#phase.probes += 1
+    this.#phase.left -= 1
   }
 
   opened(key: string, now: EpochMs, probe: boolean): CircuitNews {
@@ -84,7 +87,6 @@ export class OutageCircuit {
     this.#failingSince = undefined
     const phase = this.#phase
     if (phase.kind === 'outage') {
-      if (probe) phase.probes -= 1
       this.#failed.clear()
       this.#phase = { kind: 'ramp', since: now, failed: 0, opened: 1 }
       return 'recovered'
@@ -109,6 +111,7 @@ export class OutageCircuit {
         if (!probe) return undefined
         phase.probes -= 1
         if (phase.probes === 0) {
+          phase.left = this.#settings.probesMax
           phase.nextProbeAt = now + phase.delayMs
           phase.delayMs = Math.min(phase.delayMs * 2, this.#settings.probeDelayMaxMs)
         }
@@ -123,7 +126,9 @@ export class OutageCircuit {
   /** Came to an end that says nothing about WhatsApp. */
   neutral(key: string, probe: boolean): void {
     this.#open.delete(key)
-    if (probe && this.#phase.kind === 'outage') this.#phase.probes -= 1
+    if (!probe || this.#phase.kind !== 'outage') return
+    this.#phase.probes -= 1
+    this.#phase.left += 1
   }
 
   #many(): boolean {
@@ -136,10 +141,10 @@ export class OutageCircuit {
   #begin(now: EpochMs, delayMs: number): CircuitNews {
     this.#phase = {
       kind: 'outage',
-      since: now,
       nextProbeAt: now + delayMs,
       delayMs: Math.min(delayMs * 2, this.#settings.probeDelayMaxMs),
       probes: 0,
+      left: this.#settings.probesMax,
     }
     return 'outage'
   }

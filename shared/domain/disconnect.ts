@@ -70,6 +70,8 @@ function byCode(end: EndFacts): EndCause {
   switch (end.statusCode) {
     case 515:
       return 'restart_required'
+    // Without a code nobody said anything: the network ended it.
+    case undefined:
     case 408:
       return 'connection_lost'
     case 428:

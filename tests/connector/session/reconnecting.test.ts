@@ -1,0 +1,294 @@
+import { describe, expect, test } from 'vitest'
+import { Stage } from './stage.ts'
+
+describe('a connection that was linked', () => {
+  test('is restored at start without a scan', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    await session.settled
+    expect(session.state).toBe('open')
+    expect(stage.tables.statuses(ref)).toEqual(['reconnecting/restoring', 'connected/open'])
+    expect(stage.tables.row(ref).opening).toBeUndefined()
+    expect(stage.auth.created.size).toBe(0)
+  })
+
+  test('a quick restore takes two writes', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    await stage.worker().restore(ref)
+    expect(stage.tables.landed).toHaveLength(2)
+  })
+
+  test('tries again after exactly 5, 10, 20, 40, 80 s, says which attempt it is, and then goes to the slow lane', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const device = stage.whatsapp.device(ref)
+    device.always = { statusCode: 503 }
+    const lostAt = stage.clock.monotonic()
+    stage.whatsapp.socket(ref).end({ statusCode: 428 })
+    await stage.clock.passTime(1)
+    expect(stage.tables.row(ref)).toMatchObject({
+      status: 'reconnecting',
+      reason: 'connection_closed',
+      attempt: 1,
+      maxAttempts: 5,
+      nextAttemptAt: new Date(stage.clock.now() - 1 + 5_000).toISOString(),
+    })
+    await stage.clock.passTime(200_000)
+    const { latencyMs } = stage.whatsapp
+    const since = device.openings.slice(1).map((at, n) => at - lostAt - n * latencyMs)
+    expect(since).toEqual([5_000, 15_000, 35_000, 75_000, 155_000])
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'disconnected', reason: 'retries_exhausted' })
+    expect(stage.tables.row(ref).attempt).toBeUndefined()
+    expect(stage.said('Attempting reconnection')).toEqual(
+      [1, 2, 3, 4, 5].map((n) => `Primary Device (+94714515253): Attempting reconnection ${n}/5`),
+    )
+    expect(session.state).toBe('waiting')
+    expect(stage.alarms()).toContain('retries_exhausted')
+  })
+
+  test('counts attempts on until a socket was open for 60 s', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    await stage.worker().restore(ref)
+    const drop = () => stage.whatsapp.socket(ref).end({ statusCode: 428 })
+    drop()
+    await stage.clock.passTime(5_100)
+    expect(stage.tables.row(ref).status).toBe('connected')
+    await stage.clock.passTime(30_000)
+    drop()
+    await stage.clock.passTime(1)
+    expect(stage.tables.row(ref).attempt).toBe(2)
+    await stage.clock.passTime(10_100)
+    await stage.clock.passTime(60_000)
+    drop()
+    await stage.clock.passTime(1)
+    expect(stage.tables.row(ref).attempt).toBe(1)
+  })
+
+  test('is probed each 15 minutes in the slow lane, and shows nothing until a probe succeeds', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a', { status: 'disconnected', reason: 'retries_exhausted' })
+    const device = stage.whatsapp.device(ref)
+    device.always = { statusCode: 408 }
+    const session = await stage.worker().restore(ref)
+    expect(device.openings).toHaveLength(1)
+    await stage.clock.passTime(15 * 60_000 - 1_000)
+    expect(device.openings).toHaveLength(1)
+    device.always = 'open'
+    await stage.clock.passTime(2_000)
+    expect(stage.tables.statuses(ref)).toEqual(['connected/open'])
+    expect(session.state).toBe('open')
+  })
+
+  test('a send wakes the slow lane at most once a minute, and goes out when the wake succeeds', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a', { status: 'disconnected', reason: 'retries_exhausted' })
+    const device = stage.whatsapp.device(ref)
+    device.always = { statusCode: 408 }
+    const session = await stage.worker().restore(ref)
+    session.enqueue(stage.send(ref, 'msg_1'))
+    session.enqueue(stage.send(ref, 'msg_2'))
+    await stage.clock.passTime(59_000)
+    expect(device.openings).toHaveLength(1)
+    await stage.clock.passTime(2_000)
+    expect(device.openings).toHaveLength(2)
+    expect(stage.tables.statuses(ref)).toEqual([])
+    device.always = 'open'
+    session.enqueue(stage.send(ref, 'msg_3'))
+    await stage.clock.passTime(61_000)
+    expect(device.openings).toHaveLength(3)
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+    expect(stage.tables.outbound(ref, 'msg_3').status).toBe('sent')
+  })
+
+  test('an opening that gives no event at all ends by our own watchdog', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.whatsapp.device(ref).next.push('silent')
+    await stage.worker().restore(ref)
+    await stage.clock.passTime(20_000)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'reconnecting', reason: 'open_timeout', attempt: 1 })
+    await stage.clock.passTime(5_100)
+    expect(stage.tables.row(ref).status).toBe('connected')
+    expect(stage.whatsapp.socketsAtOnceMax).toBe(1)
+  })
+
+  test('a dead but open socket is found within 90 s without traffic', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    await stage.worker().restore(ref)
+    await stage.clock.passTime(100_000)
+    stage.whatsapp.device(ref).answers = false
+    await stage.clock.passTime(90_000)
+    expect(stage.tables.statuses(ref)).toContain('reconnecting/liveness_failed')
+  })
+
+  test('a live socket stays, however quiet', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    await stage.worker().restore(ref)
+    await stage.clock.passTime(24 * 60 * 60_000)
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(1)
+  })
+
+  test('replaced three times in ten minutes stops, with no slow lane and no wake by sends', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    for (const waitMs of [5_100, 10_100]) {
+      stage.whatsapp.socket(ref).end({ statusCode: 440, conflict: 'replaced' })
+      await stage.clock.passTime(1)
+      expect(stage.tables.row(ref)).toMatchObject({ status: 'reconnecting', reason: 'replaced' })
+      await stage.clock.passTime(waitMs)
+    }
+    stage.whatsapp.socket(ref).end({ statusCode: 440 })
+    await stage.clock.passTime(1)
+    expect(stage.tables.row(ref)).toMatchObject({
+      status: 'disconnected',
+      reason: 'replaced_elsewhere',
+      remedy: 'stop_other_session',
+    })
+    expect(stage.alarms()).toContain('replaced_elsewhere')
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(30 * 60_000)
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(3)
+    expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({ status: 'queued' })
+
+    stage.command(ref, 'restart')
+    await session.command()
+    await stage.clock.passTime(200)
+    expect(stage.tables.row(ref).status).toBe('connected')
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+  })
+
+  test('replaced after the ownership was lost: lets go and writes nothing', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const worker = stage.worker()
+    const session = await worker.restore(ref)
+    const before = stage.tables.landed.length
+    worker.holding.lost = true
+    stage.whatsapp.socket(ref).end({ statusCode: 440, conflict: 'replaced' })
+    await stage.clock.passTime(60_000)
+    expect(stage.tables.landed).toHaveLength(before)
+    expect(session.state).toBe('ended')
+  })
+
+  test('401 archives the auth state and never opens a socket again', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    stage.whatsapp.socket(ref).end({ statusCode: 401 })
+    await stage.clock.passTime(1)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'disconnected', reason: 'logged_out', remedy: 'scan_qr' })
+    expect(stage.auth.stored(ref).identity).toBe('archived')
+    session.enqueue(stage.send(ref, 'msg_1'))
+    stage.command(ref, 'restart')
+    await session.command()
+    await stage.clock.passTime(60 * 60_000)
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(1)
+    expect(stage.auth.created.size).toBe(0)
+    expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'no_active_connection',
+        message: 'No active WhatsApp connection found. Please connect a device first.',
+      },
+    })
+  })
+
+  test('515 reconnects at once', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    await stage.worker().restore(ref)
+    stage.whatsapp.socket(ref).end({ statusCode: 515 })
+    await stage.clock.passTime(200)
+    expect(stage.tables.statuses(ref)).toEqual(['reconnecting/restoring', 'connected/open'])
+    expect(stage.whatsapp.isOpen(ref)).toBe(true)
+  })
+
+  test('what nobody knows stops after the attempts and says what it was', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.whatsapp.device(ref).always = { statusCode: 409 }
+    const session = await stage.worker().restore(ref)
+    await stage.clock.passTime(200_000)
+    expect(stage.tables.row(ref)).toMatchObject({
+      status: 'disconnected',
+      reason: 'unknown_failure',
+      remedy: 'restart',
+    })
+    expect(stage.tables.row(ref).message).toContain('409')
+    expect(session.state).toBe('stopped')
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(6)
+  })
+})
+
+describe('what a new owner finds', () => {
+  test('an opening that its last owner never ended counts as a crash; the third quarantines', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a', { opening: { workerId: 'dead', epoch: 4 }, openingCrashes: 2, epoch: 4 })
+    const session = await stage.worker('w2', 5).restore(ref)
+    expect(session.state).toBe('stopped')
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'disconnected', reason: 'quarantined', openingCrashes: 3 })
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(0)
+    stage.command(ref, 'restart')
+    await session.command()
+    await stage.clock.passTime(200)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'connected' })
+    expect(stage.tables.row(ref).openingCrashes).toBeUndefined()
+  })
+
+  test('crashes are forgotten once it is open', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a', { opening: { workerId: 'dead', epoch: 4 }, openingCrashes: 1, epoch: 4 })
+    await stage.worker('w2', 5).restore(ref)
+    expect(stage.tables.row(ref).status).toBe('connected')
+    expect(stage.tables.row(ref).openingCrashes).toBeUndefined()
+    expect(stage.tables.row(ref).opening).toBeUndefined()
+  })
+
+  test.each([
+    ['missing', 'auth_missing', true],
+    ['none', 'auth_missing', true],
+    ['unreadable', 'auth_unreadable', true],
+    ['archived', 'logged_out', false],
+  ] as const)('auth state %s is marked %s, and never replaced by a new identity', async (identity, reason, alarm) => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.auth.set(ref, identity)
+    const session = await stage.worker().restore(ref)
+    expect(session.state).toBe('stopped')
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'disconnected', reason })
+    expect(stage.alarms().includes(reason)).toBe(alarm)
+    expect(stage.auth.created.size).toBe(0)
+    expect(stage.auth.stored(ref).identity).toBe(identity)
+  })
+
+  test('one that was never linked stays as it is', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a', { status: 'disconnected', reason: 'no_session', linkedAt: undefined })
+    const session = await stage.worker().restore(ref)
+    await session.settled
+    expect(session.state).toBe('stopped')
+    expect(stage.tables.landed).toHaveLength(0)
+  })
+
+  test('a store that does not answer costs no attempt, is not "no session", and needs no restart', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.fate = () => ({ arrivesAfterMs: 'never', givesUpAfterMs: 500 })
+    const session = stage.worker().session(ref)
+    session.start('restore')
+    await stage.clock.passTime(60_000)
+    expect(session.state).not.toBe('stopped')
+    stage.fate = () => ({})
+    await stage.clock.passTime(45_000)
+    expect(stage.tables.row(ref).status).toBe('connected')
+    expect(stage.said('Attempting reconnection')).toEqual([])
+    expect(stage.auth.open.get('bp_1#con_a')).toBe(1)
+  })
+})

@@ -1,0 +1,253 @@
+import { describe, expect, test } from 'vitest'
+import { whatsappIdOf } from '../../../shared/aws/ids.ts'
+import { Stage } from './stage.ts'
+
+const ids = (...messageIds: string[]) => messageIds.map(whatsappIdOf)
+
+describe('sends', () => {
+  test('are sent when the server acknowledged them, and delivered and read by receipts', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    session.enqueue(stage.send(ref, 'msg_1'))
+    expect(session.waiting).toBe(1)
+    await stage.clock.passTime(100)
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+    expect(session.waiting).toBe(0)
+    const [whatsappId] = ids('msg_1') as [string]
+    await stage.whatsapp.socket(ref).receipt({ whatsappId, step: 'read', at: stage.clock.now() })
+    await stage.whatsapp.socket(ref).receipt({ whatsappId, step: 'delivered', at: stage.clock.now() })
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('read')
+  })
+
+  test('keep their order of acceptance, whatever order the doorbells came in', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = stage.worker().session(ref)
+    const rows = ['msg_1', 'msg_2', 'msg_3', 'msg_4'].map((id) => stage.send(ref, id))
+    for (const row of [rows[2], rows[0], rows[3], rows[1], rows[0]]) session.enqueue(row as (typeof rows)[0])
+    session.start('waiting_sends')
+    await stage.clock.passTime(500)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_1', 'msg_2', 'msg_3', 'msg_4'))
+  })
+
+  test('a send for a connection that is down waits for its open event, not a moment longer, and says so', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.whatsapp.latencyMs = 3_000
+    const worker = stage.worker()
+    const session = worker.session(ref)
+    session.start('restore')
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(2_900)
+    expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({
+      status: 'queued',
+      note: 'The connection is being restored.',
+    })
+    await stage.clock.passTime(200)
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+    expect(stage.tables.outbound(ref, 'msg_1').note).toBeUndefined()
+  })
+
+  test('a missing ack probes at once; a dead socket is replaced, and the send goes again under its id exactly once', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const device = stage.whatsapp.device(ref)
+    device.acks = 'none'
+    device.answers = false
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(stage.settings.ackTimeoutMs + stage.settings.probeTimeoutMs + 100)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'reconnecting', reason: 'liveness_failed' })
+    device.acks = 'good'
+    device.answers = true
+    await stage.clock.passTime(60_000)
+    expect(device.arrived).toEqual(ids('msg_1', 'msg_1'))
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+    expect(stage.auth.stored(ref).attempted.size).toBe(0)
+  })
+
+  test('a missing ack on a live socket sends once more under the same id, then waits for the ack', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const device = stage.whatsapp.device(ref)
+    device.acks = 'none'
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(10 * 60_000)
+    expect(device.arrived).toEqual(ids('msg_1', 'msg_1'))
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('queued')
+    await stage.clock.passTime(60 * 60_000)
+    expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({ status: 'failed', error: { code: 'unconfirmed' } })
+    const [whatsappId] = ids('msg_1') as [string]
+    await stage.whatsapp.socket(ref).listener.onAck({ whatsappId })
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+  })
+
+  test('unacknowledged sends do not hold up the others for ever', async () => {
+    const stage = new Stage({ settings: { inFlightMax: 2 } })
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const device = stage.whatsapp.device(ref)
+    device.acks = 'none'
+    session.enqueue(stage.send(ref, 'msg_1'))
+    session.enqueue(stage.send(ref, 'msg_2'))
+    await stage.clock.passTime(1_000)
+    device.acks = 'good'
+    session.enqueue(stage.send(ref, 'msg_3', { to: '+94770000009' }))
+    await stage.clock.passTime(60_000)
+    for (const id of ['msg_1', 'msg_2', 'msg_3']) expect(stage.tables.outbound(ref, id).status).toBe('sent')
+  })
+
+  test('what was not acknowledged when the worker died goes again by the next one, under its id', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const first = stage.worker('w1', 1)
+    const session = await first.restore(ref)
+    stage.whatsapp.device(ref).acks = 'none'
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(10)
+    session.terminate()
+    stage.whatsapp.device(ref).acks = 'good'
+    const second = stage.worker('w2', 2).session(ref)
+    second.enqueue(stage.tables.outbound(ref, 'msg_1'))
+    second.start('restore')
+    await stage.clock.passTime(500)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_1', 'msg_1'))
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+  })
+
+  test('the deadline ends a send that never left as expired', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.whatsapp.away = { statusCode: 408 }
+    const session = await stage.worker().restore(ref)
+    session.enqueue(stage.send(ref, 'msg_1', { expiresInMs: 30_000 }))
+    await stage.clock.passTime(29_000)
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('queued')
+    await stage.clock.passTime(1_500)
+    expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({ status: 'failed', error: { code: 'expired' } })
+    expect(session.waiting).toBe(0)
+  })
+
+  test('an error ack is final, with WhatsApp’s code', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    stage.whatsapp.device(ref).acks = '479'
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(100)
+    expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({
+      status: 'failed',
+      error: { code: 'rejected_by_whatsapp', whatsappCode: '479' },
+    })
+  })
+
+  test('463 restricts new chats: that chat is refused without asking, the others go on', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const device = stage.whatsapp.device(ref)
+    device.acks = '463'
+    session.enqueue(stage.send(ref, 'msg_1', { to: '+94770000001' }))
+    await stage.clock.passTime(100)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'connected', restriction: { kind: 'new_chats' } })
+    device.acks = 'good'
+    session.enqueue(stage.send(ref, 'msg_2', { to: '+94770000001' }))
+    session.enqueue(stage.send(ref, 'msg_3', { to: '+94770000002' }))
+    await stage.clock.passTime(100)
+    expect(stage.tables.outbound(ref, 'msg_2').error?.code).toBe('new_chats_restricted')
+    expect(stage.tables.outbound(ref, 'msg_3').status).toBe('sent')
+    expect(device.arrived).toEqual(ids('msg_1', 'msg_3'))
+  })
+
+  test('a send that did not leave is tried again and holds up its own chat only', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const device = stage.whatsapp.device(ref)
+    device.handOver = { kind: 'not_sent', why: 'the store is down' }
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(10)
+    device.handOver = undefined
+    session.enqueue(stage.send(ref, 'msg_2'))
+    session.enqueue(stage.send(ref, 'msg_3', { to: '+94770000002' }))
+    await stage.clock.passTime(5_000)
+    expect(device.arrived).toEqual(ids('msg_3', 'msg_1', 'msg_2'))
+  })
+
+  test('a step is stored however long the store is away, and the ack resolves only then', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    stage.fate = (call) => (call === 'messages.step' ? { arrivesAfterMs: 'never', givesUpAfterMs: 100 } : {})
+    session.enqueue(stage.send(ref, 'msg_1'))
+    const [whatsappId] = ids('msg_1') as [string]
+    await stage.clock.passTime(30_000)
+    let resolved = false
+    void stage.whatsapp
+      .socket(ref)
+      .listener.onAck({ whatsappId })
+      .then(() => {
+        resolved = true
+      })
+    await stage.clock.passTime(10_000)
+    expect(resolved).toBe(false)
+    stage.fate = () => ({})
+    await stage.clock.passTime(15_000)
+    expect(resolved).toBe(true)
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+    expect(stage.whatsapp.device(ref).arrived).toEqual([whatsappId])
+  })
+
+  test('an answer of the store that got lost does no harm', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    let lost = 1
+    stage.fate = (call) => (call === 'messages.step' && lost-- > 0 ? { arrivesAfterMs: 500, givesUpAfterMs: 100 } : {})
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(5_000)
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+    expect(session.waiting).toBe(0)
+  })
+})
+
+describe('inbound messages', () => {
+  const message = {
+    whatsappId: 'ABC',
+    chat: '94770000001@s.whatsapp.net',
+    sender: '94770000001@s.whatsapp.net',
+    senderPhoneNumber: '+94770000001',
+    content: { type: 'text', text: { body: 'hi' } } as const,
+    sentAt: Date.UTC(2026, 0, 31, 11),
+  }
+
+  test('have their row once, whoever delivers them again', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    await stage.worker().restore(ref)
+    await stage.whatsapp.socket(ref).receive(message)
+    await stage.whatsapp.socket(ref).receive(message)
+    expect(stage.tables.inbound(ref)).toHaveLength(1)
+    expect(stage.tables.inbound(ref)[0]?.messageId).toMatch(/^wam_[0-9a-z]{26}$/)
+  })
+
+  test('are not acknowledged to WhatsApp once the session ended', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const worker = stage.worker()
+    const session = await worker.restore(ref)
+    const socket = stage.whatsapp.socket(ref)
+    stage.fate = () => ({ arrivesAfterMs: 'never', givesUpAfterMs: 100 })
+    const received = socket.receive(message)
+    const outcome = received.then(
+      () => 'resolved',
+      (error: Error) => error.name,
+    )
+    await stage.clock.passTime(1_000)
+    session.terminate()
+    await stage.clock.passTime(1_000)
+    expect(await outcome).toBe('HoldingEnded')
+  })
+})

@@ -1,0 +1,44 @@
+import type { Clock } from '../../../connector/ports.ts'
+import type { ConnectionRef } from '../../../shared/domain/words.ts'
+import type { Fate } from './auth.ts'
+
+export type { Fate }
+
+/** Decides what happens to each request to a model store. */
+export interface StoreNetwork {
+  readonly clock: Clock
+  fate(call: string, ref: ConnectionRef | undefined): Fate
+}
+
+/** One request: `effect` runs at one instant, when it arrives; the caller may have given up by then. */
+export function request<T>(
+  network: StoreNetwork | undefined,
+  call: string,
+  ref: ConnectionRef | undefined,
+  effect: () => T,
+): Promise<T> {
+  const fate = network?.fate(call, ref) ?? {}
+  if (network === undefined || (fate.arrivesAfterMs === undefined && fate.givesUpAfterMs === undefined)) {
+    return new Promise((resolve) => resolve(effect()))
+  }
+  const { clock } = network
+  return new Promise<T>((resolve, reject) => {
+    if (fate.givesUpAfterMs !== undefined) {
+      clock.after(fate.givesUpAfterMs, () => reject(new Error(`model store: no answer to ${call}`)))
+    }
+    if (fate.arrivesAfterMs === 'never') {
+      if (fate.givesUpAfterMs === undefined) clock.after(0, () => reject(new Error(`model store: ${call} got lost`)))
+      return
+    }
+    const arrives = fate.arrivesAfterMs ?? 0
+    clock.after(arrives, () => {
+      try {
+        resolve(effect())
+      } catch (error) {
+        reject(error)
+      }
+    })
+  })
+}
+
+export const keyOf = (ref: ConnectionRef): string => `${ref.businessProfileId}#${ref.connectionId}`

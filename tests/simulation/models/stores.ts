@@ -1,0 +1,168 @@
+/**
+ * The tables of connections and messages in memory, for session tests and the fleet simulation. Each call is one step at one
+ * instant, as each is one conditional write on DynamoDB; a `StoreNetwork` delays, loses and repeats requests and answers.
+ */
+import { whatsappIdOf } from '../../../shared/aws/ids.ts'
+import { canStep } from '../../../shared/domain/message-status.ts'
+import type {
+  ConnectionChange,
+  ConnectionRow,
+  FencedWrite,
+  WorkerConnections,
+} from '../../../shared/domain/stores/connections.ts'
+import type {
+  InboundRow,
+  MessageRow,
+  OutboundRow,
+  SendStep,
+  StepOutcome,
+  WorkerMessages,
+} from '../../../shared/domain/stores/messages.ts'
+import type { ConnectionCommand, ConnectionRef, Epoch, IsoTime } from '../../../shared/domain/words.ts'
+import { keyOf, request, type StoreNetwork } from './network.ts'
+
+/** What is stored; shared by the stores of several workers. */
+export class ModelTables {
+  readonly connections = new Map<string, ConnectionRow>()
+  /** By connection key, then by sort key. */
+  readonly messages = new Map<string, Map<string, MessageRow>>()
+  /** Every worker's write of a connection that landed, in order. */
+  readonly landed: {
+    readonly connection: string
+    readonly epoch: Epoch
+    readonly change: ConnectionChange
+    readonly at: IsoTime
+  }[] = []
+  /** Every step of a message that landed, in order. */
+  readonly steps: { readonly whatsappId: string; readonly epoch: Epoch; readonly status: string }[] = []
+
+  row(ref: ConnectionRef): ConnectionRow {
+    const row = this.connections.get(keyOf(ref))
+    if (row === undefined) throw new Error(`no such connection: ${ref.connectionId}`)
+    return row
+  }
+
+  /** `status/reason` as they changed, oldest first. */
+  statuses(ref: ConnectionRef): readonly string[] {
+    const said = this.landed.flatMap(({ connection, change }) =>
+      connection === keyOf(ref) && change.reason != null ? [`${change.status}/${change.reason}`] : [],
+    )
+    return said.filter((status, at) => status !== said[at - 1])
+  }
+
+  outbound(ref: ConnectionRef, messageId: string): OutboundRow {
+    const row = this.messages.get(keyOf(ref))?.get(`out#${whatsappIdOf(messageId)}`)
+    if (row?.direction !== 'outbound') throw new Error(`no such send: ${messageId}`)
+    return row
+  }
+
+  inbound(ref: ConnectionRef): readonly InboundRow[] {
+    return [...(this.messages.get(keyOf(ref))?.values() ?? [])].filter((row) => row.direction === 'inbound')
+  }
+
+  put(row: MessageRow): void {
+    const table = this.messages.get(keyOf(row)) ?? new Map<string, MessageRow>()
+    table.set(row.key, row)
+    this.messages.set(keyOf(row), table)
+  }
+
+  /** What the API does when a command is asked for. */
+  request(ref: ConnectionRef, command: ConnectionCommand, change: ConnectionChange = {}): void {
+    const row = this.row(ref)
+    this.connections.set(keyOf(ref), applied({ ...row, command, version: row.version + 1 }, change))
+  }
+}
+
+export function modelConnections(tables: ModelTables, network?: StoreNetwork): WorkerConnections {
+  const guarded = (ref: ConnectionRef, epoch: Epoch, write: (row: ConnectionRow, key: string) => void): FencedWrite => {
+    const key = keyOf(ref)
+    const row = tables.connections.get(key)
+    if (row === undefined) return { kind: 'gone' }
+    if (row.epoch > epoch) return { kind: 'fenced' }
+    write(row, key)
+    return { kind: 'written' }
+  }
+  return {
+    get: (ref) => request(network, 'connections.get', ref, () => tables.connections.get(keyOf(ref))),
+    listByPartition: (partition) =>
+      request(network, 'connections.list', undefined, () =>
+        [...tables.connections.values()].filter((row) => row.partition === partition),
+      ),
+    update: (ref, epoch, change, now) =>
+      request(network, 'connections.update', ref, () =>
+        guarded(ref, epoch, (row, key) => {
+          tables.connections.set(key, applied({ ...row, epoch, version: row.version + 1, updatedAt: now }, change))
+          tables.landed.push({ connection: key, epoch, change, at: now })
+        }),
+      ),
+    remove: (ref, epoch) =>
+      request(network, 'connections.remove', ref, () => {
+        const outcome = guarded(ref, epoch, (_row, key) => tables.connections.delete(key))
+        // What is gone already was removed by an earlier try whose answer got lost.
+        return outcome
+      }),
+  }
+}
+
+function applied(row: ConnectionRow, change: ConnectionChange): ConnectionRow {
+  const next: Record<string, unknown> = { ...row, ...change }
+  for (const [name, value] of Object.entries(next)) if (value === null || value === undefined) delete next[name]
+  return next as unknown as ConnectionRow
+}
+
+export function modelMessages(tables: ModelTables, network?: StoreNetwork): WorkerMessages {
+  const find = (ref: ConnectionRef, whatsappId: string): OutboundRow | undefined => {
+    const row = tables.messages.get(keyOf(ref))?.get(`out#${whatsappId}`)
+    return row?.direction === 'outbound' ? row : undefined
+  }
+  return {
+    getOutbound: (ref, messageId) => request(network, 'messages.get', ref, () => find(ref, whatsappIdOf(messageId))),
+    getByWhatsappId: (ref, whatsappId) => request(network, 'messages.get', ref, () => find(ref, whatsappId)),
+    listWaiting: (partition) =>
+      request(network, 'messages.listWaiting', undefined, () =>
+        [...tables.messages.values()]
+          .flatMap((table) => [...table.values()])
+          .filter((row) => row.direction === 'outbound')
+          .filter((row) => row.waitingPartition === partition)
+          .sort((a, b) => keyOf(a).localeCompare(keyOf(b)) || a.seq - b.seq),
+      ),
+    step: (ref, whatsappId, epoch, step) =>
+      request(network, 'messages.step', ref, (): StepOutcome => {
+        const row = find(ref, whatsappId)
+        if (row === undefined) return { kind: 'gone' }
+        if (row.epoch > epoch) return { kind: 'fenced' }
+        if (!canStep(row, step)) return { kind: 'stale' }
+        tables.put(stepped(row, epoch, step))
+        tables.steps.push({ whatsappId, epoch, status: step.status })
+        return { kind: 'written' }
+      }),
+    note: (ref, whatsappId, epoch, note, now) =>
+      request(network, 'messages.note', ref, (): FencedWrite => {
+        const row = find(ref, whatsappId)
+        if (row === undefined) return { kind: 'gone' }
+        if (row.epoch > epoch) return { kind: 'fenced' }
+        const { note: _, ...rest } = row
+        tables.put({ ...rest, ...(note === null ? {} : { note }), epoch, version: row.version + 1, updatedAt: now })
+        return { kind: 'written' }
+      }),
+    putInbound: (row) =>
+      request(network, 'messages.putInbound', row, () => {
+        if (tables.messages.get(keyOf(row))?.has(row.key) === true) return { kind: 'exists' as const }
+        tables.put(row)
+        return { kind: 'created' as const }
+      }),
+  }
+}
+
+function stepped(row: OutboundRow, epoch: Epoch, step: SendStep): OutboundRow {
+  const { waitingPartition: _, note: __, error: ___, ...rest } = row
+  return {
+    ...rest,
+    epoch,
+    version: row.version + 1,
+    updatedAt: step.at,
+    status: step.status,
+    [`${step.status}At`]: step.at,
+    ...(step.status === 'failed' ? { error: step.error } : {}),
+  }
+}
