@@ -1,4 +1,5 @@
 import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
+import { statusText } from '../domain/status-text.ts'
 import type {
   ApiConnections,
   ConnectionChange,
@@ -154,7 +155,7 @@ export function apiConnections(store: StoreTable): ApiConnections {
 const noWorker: ConnectionChange = {
   status: 'reconnecting',
   reason: 'no_worker',
-  message: 'No worker is running for this connection; it is restored as soon as one starts.',
+  message: statusText('no_worker'),
   remedy: null,
   attempt: null,
   maxAttempts: null,

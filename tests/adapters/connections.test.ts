@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apiConnections, watchdogConnections, workerConnections } from '../../shared/aws/connections.ts'
 import { InvalidCursor } from '../../shared/aws/cursor.ts'
-import { connectionStoresContract } from '../contracts/connections.ts'
+import { connectionStoresContract, workerConnectionsContract } from '../contracts/connections.ts'
 import { type DynamoLocal, startDynamo } from './emulators.ts'
 
 let dynamo: DynamoLocal
@@ -13,6 +13,11 @@ afterAll(() => dynamo?.stop())
 connectionStoresContract('DynamoDB', async () => {
   const store = await dynamo.fresh('connections')
   return { worker: workerConnections(store), api: apiConnections(store), watchdog: watchdogConnections(store) }
+})
+
+workerConnectionsContract('DynamoDB', async () => {
+  const store = await dynamo.fresh('connections')
+  return { worker: workerConnections(store), create: apiConnections(store).create }
 })
 
 test.each([

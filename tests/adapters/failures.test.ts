@@ -2,12 +2,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { authStore } from '../../shared/aws/auth.ts'
 import { apiConnections, workerConnections } from '../../shared/aws/connections.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'
-import { messageKey, newMessageId, whatsappIdOf } from '../../shared/aws/ids.ts'
 import { apiMessages, workerMessages } from '../../shared/aws/messages.ts'
 import { isTransient } from '../../shared/aws/requests.ts'
 import type { TableName } from '../../shared/aws/tables.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
-import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
+import { ref, send } from '../contracts/message-rows.ts'
 import { type DynamoLocal, startDynamo, startQueuesAndObjects } from './emulators.ts'
 import { type FailingClient, failingClient } from './failing-client.ts'
 
@@ -34,7 +33,6 @@ const over = async ({ documents }: FailingClient, name: TableName) => ({
   table: (await dynamo.fresh(name)).table,
 })
 
-const ref = { businessProfileId: 'bp_1', connectionId: 'con_1' }
 const now = '2026-01-31T12:00:00.000Z'
 
 const connection: ConnectionRow = {
@@ -49,31 +47,6 @@ const connection: ConnectionRow = {
   status: 'disconnected',
   reason: 'no_session',
   message: 'Never linked.',
-}
-
-function send(): Omit<OutboundRow, 'seq'> {
-  const messageId = newMessageId()
-  return {
-    ...ref,
-    direction: 'outbound',
-    key: messageKey(messageId),
-    messageId,
-    whatsappId: whatsappIdOf(messageId),
-    chat: '94714515253@s.whatsapp.net',
-    to: '+94714515253',
-    content: { type: 'text', text: { body: 'Hello' } },
-    status: 'queued',
-    partition: 0,
-    waitingPartition: 0,
-    generation: 0,
-    version: 1,
-    epoch: 0,
-    bodyHash: 'hash',
-    createdAt: now,
-    updatedAt: now,
-    deadlineAt: now,
-    expireAt: 2_000_000_000,
-  }
 }
 
 describe('a write that meets a transaction', () => {

@@ -1,11 +1,13 @@
-import { UpdateCommand } from '@aws-sdk/lib-dynamodb'
+import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { InvalidCursor } from '../../shared/aws/cursor.ts'
-import * as ids from '../../shared/aws/ids.ts'
+import { connectionKey } from '../../shared/aws/ids.ts'
+import { readMessage, toItem } from '../../shared/aws/message-items.ts'
 import { apiMessages, workerMessages } from '../../shared/aws/messages.ts'
 import type { StoreTable } from '../../shared/aws/requests.ts'
-import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
+import { ref, send } from '../contracts/message-rows.ts'
 import { messageStoresContract } from '../contracts/messages.ts'
+import { workerMessagesContract } from '../contracts/messages-worker.ts'
 import { type DynamoLocal, startDynamo } from './emulators.ts'
 
 let dynamo: DynamoLocal
@@ -14,44 +16,29 @@ beforeAll(async () => {
 })
 afterAll(() => dynamo?.stop())
 
-messageStoresContract('DynamoDB', ids, async (waitingMax) => {
+messageStoresContract('DynamoDB', async (waitingMax) => {
   const store = await dynamo.fresh('messages')
   return { worker: workerMessages(store), api: apiMessages(store, { waitingMax }) }
 })
 
-const ref = { businessProfileId: 'bp_1', connectionId: 'con_1' }
-
-function send(): Omit<OutboundRow, 'seq'> {
-  const messageId = ids.newMessageId()
+workerMessagesContract('DynamoDB', async () => {
+  const store = await dynamo.fresh('messages')
   return {
-    ...ref,
-    direction: 'outbound',
-    key: ids.messageKey(messageId),
-    messageId,
-    whatsappId: ids.whatsappIdOf(messageId),
-    chat: '94714515253@s.whatsapp.net',
-    to: '+94714515253',
-    content: { type: 'text', text: { body: 'Hello' } },
-    status: 'queued',
-    partition: 3,
-    waitingPartition: 3,
-    generation: 0,
-    version: 1,
-    epoch: 0,
-    bodyHash: 'hash',
-    createdAt: '2026-01-31T12:00:00.000Z',
-    updatedAt: '2026-01-31T12:00:00.000Z',
-    deadlineAt: '2026-01-31T13:00:00.000Z',
-    expireAt: 2_000_000_000,
+    worker: workerMessages(store),
+    put: (row) => store.documents.send(new PutCommand({ TableName: store.table, Item: toItem(row) })),
+    async inbound(row) {
+      const found = await readMessage(store, row, row.key)
+      return found?.direction === 'inbound' ? found : undefined
+    },
   }
-}
+})
 
 /** A process died between the counter and the row, or a row was lost to the count. */
 const drift = ({ documents, table }: StoreTable, by: number) =>
   documents.send(
     new UpdateCommand({
       TableName: table,
-      Key: { connectionKey: ids.connectionKey(ref), key: 'counter' },
+      Key: { connectionKey: connectionKey(ref), key: 'counter' },
       UpdateExpression: 'ADD waiting :by',
       ExpressionAttributeValues: { ':by': by },
     }),

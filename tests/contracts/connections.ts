@@ -13,7 +13,93 @@ export interface ConnectionStores {
   readonly watchdog: WatchdogConnections
 }
 
-/** What every store of connections must do; `fresh` gives its three sides over one empty table. */
+export interface WorkerSide {
+  readonly worker: WorkerConnections
+  /** Brings a row about, as the API would. */
+  create(row: ConnectionRow): Promise<unknown>
+}
+
+/** What a worker may rely on; holds for the real store and for the simulation's model. `fresh` gives an empty store. */
+export function workerConnectionsContract(name: string, fresh: () => Promise<WorkerSide>): void {
+  describe(`connections, a worker's side: ${name}`, () => {
+    let worker: WorkerConnections
+    let create: WorkerSide['create']
+
+    beforeEach(async () => {
+      ;({ worker, create } = await fresh())
+    })
+
+    test('a row is read as it was written, by its own business profile only', async () => {
+      await create(connection())
+      expect(await worker.get(ref)).toEqual(connection())
+      expect(await worker.get({ ...ref, businessProfileId: 'bp_2' })).toBeUndefined()
+    })
+
+    test('a partition lists its connections of all business profiles', async () => {
+      await create(connection({ partition: 3 }))
+      await create(connection({ businessProfileId: 'bp_2', connectionId: 'con_2', partition: 3 }))
+      await create(connection({ connectionId: 'con_3', partition: 4 }))
+      const ids = (await worker.listByPartition(3)).map((row) => row.connectionId).sort()
+      expect(ids).toEqual(['con_1', 'con_2'])
+    })
+
+    describe('a worker writes', () => {
+      test('what it changes, its epoch, the next version and the time; null removes', async () => {
+        await create(connection({ remedy: 'scan_qr', attempt: 2 }))
+        const change = { status: 'connected', reason: 'open', message: 'Connected.', remedy: null } as const
+        expect(await worker.update(ref, 4, change, later)).toEqual({ kind: 'written' })
+        const { remedy: _removed, ...kept } = connection({ attempt: 2 })
+        expect(await worker.get(ref)).toEqual({
+          ...kept,
+          ...change,
+          remedy: undefined,
+          epoch: 4,
+          version: 2,
+          updatedAt: later,
+        })
+        expect(await worker.get(ref)).not.toHaveProperty('remedy')
+      })
+
+      test('again at the same epoch, and after an older owner', async () => {
+        await create(connection())
+        expect(await worker.update(ref, 4, { label: 'a' }, later)).toEqual({ kind: 'written' })
+        expect(await worker.update(ref, 4, { label: 'b' }, later)).toEqual({ kind: 'written' })
+        expect(await worker.update(ref, 5, { label: 'c' }, later)).toEqual({ kind: 'written' })
+        expect(await worker.get(ref)).toMatchObject({ label: 'c', epoch: 5, version: 4 })
+      })
+
+      test("but not after a newer owner did, and changes nothing then, nor removes the newer owner's row", async () => {
+        await create(connection())
+        await worker.update(ref, 5, { label: 'new owner' }, later)
+        expect(await worker.update(ref, 4, { label: 'old owner' }, later)).toEqual({ kind: 'fenced' })
+        expect(await worker.remove(ref, 4)).toEqual({ kind: 'fenced' })
+        expect(await worker.get(ref)).toMatchObject({ label: 'new owner', epoch: 5, version: 2 })
+      })
+
+      test('nothing to a connection that was removed: it is not resurrected', async () => {
+        await create(connection())
+        expect(await worker.remove(ref, 4)).toEqual({ kind: 'written' })
+        expect(await worker.update(ref, 4, { label: 'back' }, later)).toEqual({ kind: 'gone' })
+        expect(await worker.remove(ref, 4)).toEqual({ kind: 'gone' })
+        expect(await worker.get(ref)).toBeUndefined()
+      })
+
+      test('at the same time as others, and every write counts one version', async () => {
+        await create(connection())
+        await Promise.all(Array.from({ length: 20 }, (_, i) => worker.update(ref, 1, { attempt: i }, later)))
+        expect((await worker.get(ref))?.version).toBe(21)
+      })
+    })
+
+    test('what a change leaves undefined stays as it is', async () => {
+      await create(connection({ remedy: 'scan_qr' }))
+      await worker.update(ref, 1, { label: 'New', remedy: undefined }, later)
+      expect(await worker.get(ref)).toMatchObject({ label: 'New', remedy: 'scan_qr' })
+    })
+  })
+}
+
+/** What the API and the watchdog may rely on; `fresh` gives the three sides over one empty table. */
 export function connectionStoresContract(name: string, fresh: () => Promise<ConnectionStores>): void {
   describe(`connection stores: ${name}`, () => {
     let worker: WorkerConnections
@@ -76,54 +162,12 @@ export function connectionStoresContract(name: string, fresh: () => Promise<Conn
       })
     })
 
-    describe('a worker writes', () => {
-      test('what it changes, its epoch, the next version and the time; null removes', async () => {
-        await api.create(connection({ remedy: 'scan_qr', attempt: 2 }))
-        const change = { status: 'connected', reason: 'open', message: 'Connected.', remedy: null } as const
-        expect(await worker.update(ref, 4, change, later)).toEqual({ kind: 'written' })
-        const { remedy: _removed, ...kept } = connection({ attempt: 2 })
-        expect(await worker.get(ref)).toEqual({
-          ...kept,
-          ...change,
-          remedy: undefined,
-          epoch: 4,
-          version: 2,
-          updatedAt: later,
-        })
-        expect(await worker.get(ref)).not.toHaveProperty('remedy')
-      })
-
-      test('again at the same epoch, and after an older owner', async () => {
-        await api.create(connection())
-        expect(await worker.update(ref, 4, { label: 'a' }, later)).toEqual({ kind: 'written' })
-        expect(await worker.update(ref, 4, { label: 'b' }, later)).toEqual({ kind: 'written' })
-        expect(await worker.update(ref, 5, { label: 'c' }, later)).toEqual({ kind: 'written' })
-        expect(await worker.get(ref)).toMatchObject({ label: 'c', epoch: 5, version: 4 })
-      })
-
-      test("but not after a newer owner did, and changes nothing then, nor removes the newer owner's row", async () => {
-        await api.create(connection())
-        await worker.update(ref, 5, { label: 'new owner' }, later)
-        expect(await worker.update(ref, 4, { label: 'old owner' }, later)).toEqual({ kind: 'fenced' })
-        expect(await worker.remove(ref, 4)).toEqual({ kind: 'fenced' })
-        expect(await worker.get(ref)).toMatchObject({ label: 'new owner', epoch: 5, version: 2 })
-      })
-
-      test('nothing to a connection that was removed: it is not resurrected', async () => {
-        await api.create(connection())
-        expect(await worker.remove(ref, 4)).toEqual({ kind: 'written' })
-        expect(await worker.update(ref, 4, { label: 'back' }, later)).toEqual({ kind: 'gone' })
-        expect(await worker.remove(ref, 4)).toEqual({ kind: 'gone' })
-        expect(await watchdog.markNoWorker(connection(), later)).toEqual({ kind: 'gone' })
-        expect(await api.requestCommand(ref, command('pair'), {}, later)).toEqual({ kind: 'not_found' })
-        expect(await api.get(ref)).toBeUndefined()
-      })
-
-      test('at the same time as others, and every write counts one version', async () => {
-        await api.create(connection())
-        await Promise.all(Array.from({ length: 20 }, (_, i) => worker.update(ref, 1, { attempt: i }, later)))
-        expect((await worker.get(ref))?.version).toBe(21)
-      })
+    test('nothing is written to a connection that was removed: it is not resurrected', async () => {
+      await api.create(connection())
+      await worker.remove(ref, 4)
+      expect(await watchdog.markNoWorker(connection(), later)).toEqual({ kind: 'gone' })
+      expect(await api.requestCommand(ref, command('pair'), {}, later)).toEqual({ kind: 'not_found' })
+      expect(await api.get(ref)).toBeUndefined()
     })
 
     describe('commands', () => {

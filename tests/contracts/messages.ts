@@ -1,36 +1,18 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type {
-  ApiMessages,
-  InboundRow,
-  OutboundRow,
-  SendStep,
-  WorkerMessages,
-} from '../../shared/domain/stores/messages.ts'
-import type { ConnectionRef, SendErrorCode } from '../../shared/domain/words.ts'
+import * as ids from '../../shared/aws/ids.ts'
+import type { ApiMessages, OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import { at, expired, received, ref, send } from './message-rows.ts'
 
 export interface MessageStores {
   readonly worker: WorkerMessages
   readonly api: ApiMessages
 }
 
-/** How ids and keys follow from one another; the row's shape says nothing of it. */
-export interface MessageIds {
-  messageIdOf(ref: ConnectionRef, idempotencyKey: string): string
-  newMessageId(): string
-  whatsappIdOf(messageId: string): string
-  inboundMessageIdOf(chat: string, sender: string, whatsappId: string): string
-  messageKey(messageId: string): string
-}
-
 /**
  * What every store of messages must do; `fresh` gives its two sides over one empty table, with that limit of waiting sends
  * per connection.
  */
-export function messageStoresContract(
-  name: string,
-  ids: MessageIds,
-  fresh: (waitingMax: number) => Promise<MessageStores>,
-): void {
+export function messageStoresContract(name: string, fresh: (waitingMax: number) => Promise<MessageStores>): void {
   describe(`message stores: ${name}`, () => {
     let worker: WorkerMessages
     let api: ApiMessages
@@ -38,59 +20,6 @@ export function messageStoresContract(
     beforeEach(async () => {
       ;({ worker, api } = await fresh(60))
     })
-
-    function send(changes: Partial<OutboundRow> = {}): Omit<OutboundRow, 'seq'> {
-      const where = { ...ref, ...changes }
-      const messageId =
-        changes.messageId ??
-        (changes.idempotencyKey === undefined ? ids.newMessageId() : ids.messageIdOf(where, changes.idempotencyKey))
-      return {
-        ...ref,
-        direction: 'outbound',
-        key: ids.messageKey(messageId),
-        messageId,
-        whatsappId: ids.whatsappIdOf(messageId),
-        chat: '94714515253@s.whatsapp.net',
-        to: '+94714515253',
-        content: { type: 'text', text: { body: 'Hello' } },
-        status: 'queued',
-        partition: 3,
-        waitingPartition: 3,
-        generation: 0,
-        version: 1,
-        epoch: 0,
-        bodyHash: 'hash of the body',
-        createdAt: at(0),
-        updatedAt: at(0),
-        deadlineAt: at(3_600),
-        expireAt: 2_000_000_000,
-        ...changes,
-      }
-    }
-
-    function received(changes: Partial<InboundRow> = {}): InboundRow {
-      const whatsappId = changes.whatsappId ?? '3A0000000000000001'
-      const chat = '94714515253@s.whatsapp.net'
-      const messageId = ids.inboundMessageIdOf(chat, chat, whatsappId)
-      return {
-        ...ref,
-        direction: 'inbound',
-        key: ids.messageKey(messageId),
-        messageId,
-        whatsappId,
-        chat,
-        from: { phoneNumber: '+94714515253', name: 'A' },
-        content: { type: 'text', text: { body: 'Hi' } },
-        version: 1,
-        epoch: 1,
-        sentAt: at(0),
-        receivedAt: at(1),
-        createdAt: at(1),
-        updatedAt: at(1),
-        expireAt: 2_000_000_000,
-        ...changes,
-      }
-    }
 
     async function accepted(changes: Partial<OutboundRow> = {}): Promise<OutboundRow> {
       const outcome = await api.accept(send(changes))
@@ -193,16 +122,11 @@ export function messageStoresContract(
     })
 
     describe('waiting', () => {
-      test("a partition's waiting sends come per connection in order of acceptance", async () => {
-        for (let i = 0; i < 12; i++) await accepted({ connectionId: i % 2 === 0 ? 'con_1' : 'con_2' })
+      test('both sides see the same waiting sends', async () => {
+        for (let i = 0; i < 4; i++) await accepted({ connectionId: i % 2 === 0 ? 'con_1' : 'con_2' })
         await accepted({ partition: 4, waitingPartition: 4 })
-        const rows = await worker.listWaiting(3)
-        expect(rows).toEqual(await api.listWaiting(3))
-        for (const connectionId of ['con_1', 'con_2']) {
-          const seqs = rows.filter((row) => row.connectionId === connectionId).map((row) => row.seq)
-          expect(seqs).toEqual([1, 2, 3, 4, 5, 6])
-        }
-        expect(rows).toHaveLength(12)
+        expect(await api.listWaiting(3)).toHaveLength(4)
+        expect(await worker.listWaiting(3)).toEqual(await api.listWaiting(3))
       })
 
       test('a rung doorbell is noted on a waiting send only, and no older generation', async () => {
@@ -218,20 +142,14 @@ export function messageStoresContract(
         expect(await worker.getByWhatsappId(ref, ids.whatsappIdOf('msg_unknown'))).toBeUndefined()
       })
 
-      test('a note is set, cleared, and goes when waiting ends', async () => {
-        const row = await accepted()
-        const note = (text: string | null, epoch = 1) => worker.note(ref, row.whatsappId, epoch, text, at(1))
-        expect(await note('The connection is being restored.')).toEqual({ kind: 'written' })
-        expect(await stored(row)).toMatchObject({ note: 'The connection is being restored.', epoch: 1, version: 2 })
-        expect(await note(null)).toEqual({ kind: 'written' })
-        expect(await stored(row)).not.toHaveProperty('note')
-        await note('Again.', 3)
-        expect(await note('Old owner.', 2)).toEqual({ kind: 'fenced' })
-        await step(row, { status: 'sent', at: at(2) }, 3)
-        expect(await stored(row)).not.toHaveProperty('note')
-        await note('Too late.', 3)
-        expect(await stored(row)).not.toHaveProperty('note')
-        expect(await worker.note(ref, ids.whatsappIdOf('msg_unknown'), 1, 'x', at(1))).toEqual({ kind: 'gone' })
+      test('a send leaves the count once, however many acks come at the same time', async () => {
+        const rows = await Promise.all(Array.from({ length: 60 }, () => accepted()))
+        const outcomes = await Promise.all(
+          Array.from({ length: 8 }, () => step(rows[0]!, { status: 'sent', at: at(1) })),
+        )
+        expect(outcomes.filter((outcome) => outcome.kind === 'written')).toHaveLength(1)
+        await accepted()
+        expect((await api.accept(send())).kind).toBe('too_many_waiting')
       })
 
       test('a deadline ends a waiting send once, and no other', async () => {
@@ -243,114 +161,6 @@ export function messageStoresContract(
         await step(sent, { status: 'sent', at: at(1) })
         expect(await api.expire(sent, expired, at(2))).toEqual({ kind: 'stale' })
         expect(await api.listWaiting(3)).toEqual([])
-      })
-    })
-
-    describe('steps', () => {
-      test('lead from queued to played, each with its time, epoch and version', async () => {
-        const row = await accepted()
-        const steps = ['sent', 'delivered', 'read', 'played'] as const
-        for (const [i, status] of steps.entries()) {
-          expect(await step(row, { status, at: at(i) }, i + 1)).toEqual({ kind: 'written' })
-          expect(await stored(row)).toMatchObject({ status, [`${status}At`]: at(i), epoch: i + 1, version: i + 2 })
-        }
-        expect(await stored(row)).toMatchObject({ sentAt: at(0), deliveredAt: at(1), readAt: at(2), playedAt: at(3) })
-        expect(await stored(row)).not.toHaveProperty('waitingPartition')
-      })
-
-      test('may be left out, from waiting too', async () => {
-        const row = await accepted()
-        expect(await step(row, { status: 'read', at: at(1) })).toEqual({ kind: 'written' })
-        expect(await api.listWaiting(3)).toEqual([])
-        expect(await step(row, { status: 'delivered', at: at(2) })).toEqual({ kind: 'stale' })
-        expect(await step(row, { status: 'sent', at: at(2) })).toEqual({ kind: 'stale' })
-        expect(await stored(row)).toMatchObject({ status: 'read', version: 2 })
-      })
-
-      test('are applied once', async () => {
-        const row = await accepted()
-        await step(row, { status: 'sent', at: at(1) })
-        expect(await step(row, { status: 'sent', at: at(2) })).toEqual({ kind: 'stale' })
-        expect(await stored(row)).toMatchObject({ sentAt: at(1), version: 2 })
-      })
-
-      test('of the same kind at the same time are applied once and leave the count once', async () => {
-        const rows = await Promise.all(Array.from({ length: 60 }, () => accepted()))
-        const outcomes = await Promise.all(
-          Array.from({ length: 8 }, () => step(rows[0]!, { status: 'sent', at: at(1) })),
-        )
-        expect(outcomes.filter((outcome) => outcome.kind === 'written')).toHaveLength(1)
-        await accepted()
-        expect((await api.accept(send())).kind).toBe('too_many_waiting')
-      })
-
-      test('of an older owner are fenced, those to a row that is not there create none', async () => {
-        const row = await accepted()
-        await worker.note(ref, row.whatsappId, 5, 'New owner.', at(1))
-        expect(await step(row, { status: 'sent', at: at(1) }, 4)).toEqual({ kind: 'fenced' })
-        expect(await step(row, { status: 'read', at: at(1) }, 4)).toEqual({ kind: 'fenced' })
-        expect(await stored(row)).toMatchObject({ status: 'queued', epoch: 5, waitingPartition: 3 })
-        const unknown = ids.whatsappIdOf('msg_unknown')
-        for (const status of ['sent', 'delivered'] as const) {
-          expect(await worker.step(ref, unknown, 9, { status, at: at(1) })).toEqual({ kind: 'gone' })
-        }
-        expect(await worker.getByWhatsappId(ref, unknown)).toBeUndefined()
-        const foreign = { ...ref, businessProfileId: 'bp_2' }
-        expect(await worker.step(foreign, row.whatsappId, 9, { status: 'sent', at: at(1) })).toEqual({ kind: 'gone' })
-      })
-
-      test('a failure ends waiting with its error', async () => {
-        const row = await accepted()
-        const error = { code: 'rejected_by_whatsapp', message: 'Refused.', whatsappCode: '463' } as const
-        expect(await step(row, { status: 'failed', at: at(1), error })).toEqual({ kind: 'written' })
-        expect(await stored(row)).toMatchObject({ status: 'failed', error, failedAt: at(1) })
-        expect(await api.listWaiting(3)).toEqual([])
-      })
-
-      for (const code of ['unconfirmed', 'expired'] as const) {
-        for (const status of ['sent', 'delivered', 'read', 'played'] as const) {
-          test(`failed / ${code} is overridden by ${status}`, async () => {
-            const row = await accepted()
-            await step(row, failure(code))
-            expect(await step(row, { status, at: at(2) })).toEqual({ kind: 'written' })
-            const now = await stored(row)
-            expect(now).toMatchObject({ status, [`${status}At`]: at(2) })
-            expect(now).not.toHaveProperty('error')
-            expect(now).not.toHaveProperty('failedAt')
-          })
-        }
-      }
-
-      for (const code of ['rejected_by_whatsapp', 'not_on_whatsapp', 'invalid_content', 'cancelled'] as const) {
-        test(`failed / ${code} is final`, async () => {
-          const row = await accepted()
-          await step(row, failure(code))
-          expect(await step(row, { status: 'delivered', at: at(2) })).toEqual({ kind: 'stale' })
-          expect(await step(row, { status: 'sent', at: at(2) })).toEqual({ kind: 'stale' })
-          expect(await step(row, failure('unconfirmed'))).toEqual({ kind: 'stale' })
-          expect(await stored(row)).toMatchObject({ status: 'failed', error: { code } })
-        })
-      }
-
-      test('our own timeout never undoes an ack', async () => {
-        const row = await accepted()
-        await step(row, { status: 'sent', at: at(1) })
-        expect(await step(row, failure('unconfirmed'))).toEqual({ kind: 'stale' })
-        expect(await stored(row)).toMatchObject({ status: 'sent' })
-      })
-    })
-
-    describe('received messages', () => {
-      test('are stored once, however often WhatsApp delivers them', async () => {
-        expect(await worker.putInbound(received())).toEqual({ kind: 'created' })
-        expect(await worker.putInbound(received({ receivedAt: at(9) }))).toEqual({ kind: 'exists' })
-        expect(await api.get(ref, received().messageId)).toEqual(received())
-      })
-
-      test('are no sends', async () => {
-        await worker.putInbound(received())
-        expect(await worker.getOutbound(ref, received().messageId)).toBeUndefined()
-        expect(await worker.getByWhatsappId(ref, received().whatsappId)).toBeUndefined()
       })
     })
 
@@ -387,12 +197,3 @@ export function messageStoresContract(
     })
   })
 }
-
-const ref = { businessProfileId: 'bp_1', connectionId: 'con_1' }
-const at = (second: number): string => new Date(Date.UTC(2026, 0, 31, 12, 0, second)).toISOString()
-const expired = { code: 'expired', message: 'Not sent before its deadline.' } as const
-const failure = (code: SendErrorCode): SendStep => ({
-  status: 'failed',
-  at: at(1),
-  error: { code, message: 'Failed.' },
-})

@@ -1,0 +1,166 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import * as ids from '../../shared/aws/ids.ts'
+import type { InboundRow, OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import { at, failure, received, ref, send } from './message-rows.ts'
+
+export interface WorkerMessageSide {
+  readonly worker: WorkerMessages
+  /** Brings a send about, as the API would. */
+  put(row: OutboundRow): Promise<unknown>
+  /** Reads what came in. */
+  inbound(row: InboundRow): Promise<InboundRow | undefined>
+}
+
+/** What a worker may rely on; holds for the real store and for the simulation's model. `fresh` gives an empty store. */
+export function workerMessagesContract(name: string, fresh: () => Promise<WorkerMessageSide>): void {
+  describe(`messages, a worker's side: ${name}`, () => {
+    let side: WorkerMessageSide
+    let worker: WorkerMessages
+    let seqs: Map<string, number>
+
+    beforeEach(async () => {
+      side = await fresh()
+      worker = side.worker
+      seqs = new Map()
+    })
+
+    async function waiting(changes: Partial<OutboundRow> = {}): Promise<OutboundRow> {
+      const { connectionId } = { ...ref, ...changes }
+      const seq = (seqs.get(connectionId) ?? 0) + 1
+      seqs.set(connectionId, seq)
+      const row = { ...send(changes), seq }
+      await side.put(row)
+      return row
+    }
+
+    const stored = (row: OutboundRow) => worker.getOutbound(row, row.messageId)
+    const step = (row: OutboundRow, what: SendStep, epoch = 1) => worker.step(row, row.whatsappId, epoch, what)
+
+    describe('waiting', () => {
+      test("a partition's waiting sends come per connection in order of acceptance", async () => {
+        for (let i = 0; i < 12; i++) await waiting({ connectionId: i % 2 === 0 ? 'con_1' : 'con_2' })
+        await waiting({ partition: 4, waitingPartition: 4 })
+        const rows = await worker.listWaiting(3)
+        for (const connectionId of ['con_1', 'con_2']) {
+          const seqs = rows.filter((row) => row.connectionId === connectionId).map((row) => row.seq)
+          expect(seqs).toEqual([1, 2, 3, 4, 5, 6])
+        }
+        expect(rows).toHaveLength(12)
+      })
+
+      test('a note is set, cleared, and goes when waiting ends', async () => {
+        const row = await waiting()
+        const note = (text: string | null, epoch = 1) => worker.note(ref, row.whatsappId, epoch, text, at(1))
+        expect(await note('The connection is being restored.')).toEqual({ kind: 'written' })
+        expect(await stored(row)).toMatchObject({ note: 'The connection is being restored.', epoch: 1, version: 2 })
+        expect(await note(null)).toEqual({ kind: 'written' })
+        expect(await stored(row)).not.toHaveProperty('note')
+        await note('Again.', 3)
+        expect(await note('Old owner.', 2)).toEqual({ kind: 'fenced' })
+        await step(row, { status: 'sent', at: at(2) }, 3)
+        expect(await stored(row)).not.toHaveProperty('note')
+        await note('Too late.', 3)
+        expect(await stored(row)).not.toHaveProperty('note')
+        expect(await worker.note(ref, ids.whatsappIdOf('msg_unknown'), 1, 'x', at(1))).toEqual({ kind: 'gone' })
+      })
+    })
+
+    describe('steps', () => {
+      test('lead from queued to played, each with its time, epoch and version', async () => {
+        const row = await waiting()
+        const steps = ['sent', 'delivered', 'read', 'played'] as const
+        for (const [i, status] of steps.entries()) {
+          expect(await step(row, { status, at: at(i) }, i + 1)).toEqual({ kind: 'written' })
+          expect(await stored(row)).toMatchObject({ status, [`${status}At`]: at(i), epoch: i + 1, version: i + 2 })
+        }
+        expect(await stored(row)).toMatchObject({ sentAt: at(0), deliveredAt: at(1), readAt: at(2), playedAt: at(3) })
+        expect(await stored(row)).not.toHaveProperty('waitingPartition')
+      })
+
+      test('may be left out, from waiting too', async () => {
+        const row = await waiting()
+        expect(await step(row, { status: 'read', at: at(1) })).toEqual({ kind: 'written' })
+        expect(await worker.listWaiting(3)).toEqual([])
+        expect(await step(row, { status: 'delivered', at: at(2) })).toEqual({ kind: 'stale' })
+        expect(await step(row, { status: 'sent', at: at(2) })).toEqual({ kind: 'stale' })
+        expect(await stored(row)).toMatchObject({ status: 'read', version: 2 })
+      })
+
+      test('are applied once', async () => {
+        const row = await waiting()
+        await step(row, { status: 'sent', at: at(1) })
+        expect(await step(row, { status: 'sent', at: at(2) })).toEqual({ kind: 'stale' })
+        expect(await stored(row)).toMatchObject({ sentAt: at(1), version: 2 })
+      })
+
+      test('of an older owner are fenced, those to a row that is not there create none', async () => {
+        const row = await waiting()
+        await worker.note(ref, row.whatsappId, 5, 'New owner.', at(1))
+        expect(await step(row, { status: 'sent', at: at(1) }, 4)).toEqual({ kind: 'fenced' })
+        expect(await step(row, { status: 'read', at: at(1) }, 4)).toEqual({ kind: 'fenced' })
+        expect(await stored(row)).toMatchObject({ status: 'queued', epoch: 5, waitingPartition: 3 })
+        const unknown = ids.whatsappIdOf('msg_unknown')
+        for (const status of ['sent', 'delivered'] as const) {
+          expect(await worker.step(ref, unknown, 9, { status, at: at(1) })).toEqual({ kind: 'gone' })
+        }
+        expect(await worker.getByWhatsappId(ref, unknown)).toBeUndefined()
+        const foreign = { ...ref, businessProfileId: 'bp_2' }
+        expect(await worker.step(foreign, row.whatsappId, 9, { status: 'sent', at: at(1) })).toEqual({ kind: 'gone' })
+      })
+
+      test('a failure ends waiting with its error', async () => {
+        const row = await waiting()
+        const error = { code: 'rejected_by_whatsapp', message: 'Refused.', whatsappCode: '463' } as const
+        expect(await step(row, { status: 'failed', at: at(1), error })).toEqual({ kind: 'written' })
+        expect(await stored(row)).toMatchObject({ status: 'failed', error, failedAt: at(1) })
+        expect(await worker.listWaiting(3)).toEqual([])
+      })
+
+      for (const code of ['unconfirmed', 'expired'] as const) {
+        for (const status of ['sent', 'delivered', 'read', 'played'] as const) {
+          test(`failed / ${code} is overridden by ${status}`, async () => {
+            const row = await waiting()
+            await step(row, failure(code))
+            expect(await step(row, { status, at: at(2) })).toEqual({ kind: 'written' })
+            const now = await stored(row)
+            expect(now).toMatchObject({ status, [`${status}At`]: at(2) })
+            expect(now).not.toHaveProperty('error')
+            expect(now).not.toHaveProperty('failedAt')
+          })
+        }
+      }
+
+      for (const code of ['rejected_by_whatsapp', 'not_on_whatsapp', 'invalid_content', 'cancelled'] as const) {
+        test(`failed / ${code} is final`, async () => {
+          const row = await waiting()
+          await step(row, failure(code))
+          expect(await step(row, { status: 'delivered', at: at(2) })).toEqual({ kind: 'stale' })
+          expect(await step(row, { status: 'sent', at: at(2) })).toEqual({ kind: 'stale' })
+          expect(await step(row, failure('unconfirmed'))).toEqual({ kind: 'stale' })
+          expect(await stored(row)).toMatchObject({ status: 'failed', error: { code } })
+        })
+      }
+
+      test('our own timeout never undoes an ack', async () => {
+        const row = await waiting()
+        await step(row, { status: 'sent', at: at(1) })
+        expect(await step(row, failure('unconfirmed'))).toEqual({ kind: 'stale' })
+        expect(await stored(row)).toMatchObject({ status: 'sent' })
+      })
+    })
+
+    describe('received messages', () => {
+      test('are stored once, however often WhatsApp delivers them', async () => {
+        expect(await worker.putInbound(received())).toEqual({ kind: 'created' })
+        expect(await worker.putInbound(received({ receivedAt: at(9) }))).toEqual({ kind: 'exists' })
+        expect(await side.inbound(received())).toEqual(received())
+      })
+
+      test('are no sends', async () => {
+        await worker.putInbound(received())
+        expect(await worker.getOutbound(ref, received().messageId)).toBeUndefined()
+        expect(await worker.getByWhatsappId(ref, received().whatsappId)).toBeUndefined()
+      })
+    })
+  })
+}
