@@ -8,3 +8,11 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
     if (!signal.aborted) throw error
   }
 }
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+  pause(ms: number, signal: AbortSignal): Promise<void>
+}
+
+export const systemClock: Clock = { now: () => Date.now(), pause }

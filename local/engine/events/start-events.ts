@@ -14,7 +14,7 @@ import {
   type PutEventsResult,
   type PutEventsResultEntry,
 } from './entries.ts'
-import { pause } from './pause.ts'
+import { type Clock, systemClock } from './pause.ts'
 import { nextFireTime, parseSchedule, type Schedule } from './schedule.ts'
 import { createTargetDelivery, type DeliveryPolicy, defaultDeliveryPolicy, type QueueTarget } from './targets.ts'
 
@@ -25,6 +25,8 @@ export interface EventsOptions {
   readonly origin: EventOrigin
   readonly log: EngineLog
   readonly delivery?: Partial<DeliveryPolicy>
+  /** What schedules go by; tests pass time at will. */
+  readonly clock?: Clock
 }
 
 /** An event that an AWS service itself emits, such as ECS with `source: "aws.ecs"`. */
@@ -46,7 +48,7 @@ export interface Events extends Running {
 
 /** @throws {Error} naming the rule whose pattern or schedule can't be run */
 export function startEvents(options: EventsOptions): Events {
-  const { rules, origin, log } = options
+  const { rules, origin, log, clock = systemClock } = options
   const stopping = new AbortController()
   const buses = createBuses(rules)
   const schedules = rules.flatMap((rule) =>
@@ -72,7 +74,7 @@ export function startEvents(options: EventsOptions): Events {
     for (const rule of buses.rulesFor(busName, event)) deliver(rule, event)
   }
 
-  const fire = (rule: EventRuleSpec): void => deliver(rule, scheduledEvent(rule, Date.now()))
+  const fire = (rule: EventRuleSpec): void => deliver(rule, scheduledEvent(rule, clock.now()))
 
   const settled = async (): Promise<void> => {
     while (inFlight.size > 0) await Promise.all(inFlight)
@@ -80,7 +82,7 @@ export function startEvents(options: EventsOptions): Events {
 
   const clocks = schedules
     .filter(({ rule }) => rule.enabled)
-    .map(({ rule, schedule }) => runSchedule(schedule, () => fire(rule), stopping.signal))
+    .map(({ rule, schedule }) => runSchedule(schedule, () => fire(rule), clock, stopping.signal))
 
   return {
     putEvents(busName, entries) {
@@ -135,16 +137,16 @@ function scheduledEvent(rule: EventRuleSpec, nowMs: number): BusEvent {
 }
 
 /** Fires at each time of the schedule until `signal` aborts. A fire that was slept through is not made up for. */
-async function runSchedule(schedule: Schedule, fire: () => void, signal: AbortSignal): Promise<void> {
-  let due = nextFireTime(schedule, Date.now())
+async function runSchedule(schedule: Schedule, fire: () => void, clock: Clock, signal: AbortSignal): Promise<void> {
+  let due = nextFireTime(schedule, clock.now())
   while (due !== undefined && !signal.aborted) {
     // Node's timers end at 24.8 days; a longer wait is made of pieces.
-    const waitMs = Math.min(due - Date.now(), 86_400_000)
+    const waitMs = Math.min(due - clock.now(), 86_400_000)
     if (waitMs > 0) {
-      await pause(waitMs, signal)
+      await clock.pause(waitMs, signal)
       continue
     }
     fire()
-    due = nextFireTime(schedule, Math.max(due, Date.now() - 1000))
+    due = nextFireTime(schedule, Math.max(due, clock.now() - 1000))
   }
 }

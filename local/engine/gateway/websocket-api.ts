@@ -106,7 +106,9 @@ export function createWebSocketApi(
       },
     })
     open.set(connectionId, live)
-    if (stopping) live.close(1001, 'Going away')
+    if (!stopping) return
+    live.close(1001, 'Going away')
+    inFlight.track(live.closed)
   }
 
   const message = async (connection: Connection, live: LiveSocket, body: string): Promise<void> => {

@@ -17,7 +17,7 @@ import * as iam from 'aws-cdk-lib/aws-iam'
 import * as kms from 'aws-cdk-lib/aws-kms'
 import * as lambda from 'aws-cdk-lib/aws-lambda'
 import * as sources from 'aws-cdk-lib/aws-lambda-event-sources'
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
+import { LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
 import * as logs from 'aws-cdk-lib/aws-logs'
 import * as s3 from 'aws-cdk-lib/aws-s3'
 import * as secrets from 'aws-cdk-lib/aws-secretsmanager'
@@ -74,7 +74,15 @@ const nodejs = (id: string, entry: string, environment: Record<string, string>):
     timeout: Duration.seconds(5),
     environment,
     logGroup: new logs.LogGroup(control, `${id}Logs`, { retention: logs.RetentionDays.ONE_MONTH }),
-    bundling: { format: OutputFormat.ESM, minify: false, externalModules: [] },
+    bundling: {
+      format: OutputFormat.ESM,
+      target: 'node24',
+      mainFields: ['module', 'main'],
+      externalModules: [],
+      minify: true,
+      logLevel: LogLevel.ERROR,
+      banner: "import{createRequire as __r}from'node:module';const require=__r(import.meta.url);",
+    },
     depsLockFilePath: join(here, '../../../../package-lock.json'),
     projectRoot: join(here, '../../../..'),
   })

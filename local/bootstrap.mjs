@@ -1,0 +1,165 @@
+/**
+ * What every npm script starts with, under whatever Node the machine has (20 or newer) and with nothing installed: makes the
+ * install match package-lock.json, sees that Java and Chromium are there, then hands over to Node 24.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const node = join(root, 'node_modules', '.bin', 'node')
+const bin = (name) => join(root, 'node_modules', '.bin', name)
+const NODE_MAJOR = 24
+const JAVA_MAJOR_MIN = 17
+
+/** Each command: what it needs beside Node, and what it runs, one after the other until one fails. */
+const COMMANDS = {
+  start: { needs: ['java'], runs: (args) => [[node, ['local/main.ts', ...args]]] },
+  test: {
+    needs: ['java', 'chromium'],
+    runs: (args) => [...checks(), [node, [realBin('vitest', 'vitest.mjs'), 'run', ...args]]],
+  },
+  check: { needs: [], runs: () => checks() },
+  synth: { needs: [], runs: (args) => [synthesis(args)] },
+  simulate: { needs: [], runs: (args) => [[node, ['tests/simulation/main.ts', ...args]]] },
+  bench: { needs: ['java'], runs: (args) => [[node, ['tests/bench/main.ts', ...args]]] },
+  'whatsapp-simulator': { needs: [], runs: (args) => [[node, ['local/whatsapp/main.ts', ...args]]] },
+}
+
+const [command, ...args] = process.argv.slice(2)
+const chosen = Object.hasOwn(COMMANDS, command ?? '') ? COMMANDS[command] : undefined
+if (chosen === undefined) fail(`usage: node local/bootstrap.mjs ${Object.keys(COMMANDS).join('|')} [arguments]`)
+
+if (!asksForHelp(args)) for (const need of chosen.needs) ({ java: needJava, chromium: needChromium })[need]()
+install()
+assertNode()
+for (const [program, words, extra] of chosen.runs(args)) {
+  const code = await run(program, words, extra)
+  if (code !== 0) process.exit(code)
+}
+
+function checks() {
+  const architecture = existsSync(join(root, 'tests', 'architecture'))
+  return [
+    [bin('tsc'), ['--noEmit', '-p', '.']],
+    [bin('biome'), ['check', '--diagnostic-level=error', '.']],
+    ...(architecture ? [[node, [realBin('vitest', 'vitest.mjs'), 'run', 'tests/architecture']]] : []),
+  ]
+}
+
+/** The CDK's CLI knows cdk.json's context; `-q` keeps the template itself out of the terminal. */
+function synthesis(words) {
+  return [node, [realBin('aws-cdk', 'bin/cdk'), 'synth', '-q', '--no-lookups', ...words]]
+}
+
+/** The script of a tool, so that it runs under our Node and not under the one that its first line finds. */
+function realBin(name, file) {
+  return join(root, 'node_modules', name, file)
+}
+
+/** `npm ci` when what is installed is not what package-lock.json says; the stamp is written when an install is complete. */
+function install() {
+  const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const stamp = join(root, 'node_modules', '.holdfast-install')
+  if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  if (existsSync(node) && !existsSync(stamp) && matchesLock()) {
+    writeFileSync(stamp, wanted)
+    return
+  }
+  say('installing what package-lock.json names (npm ci)')
+  const done = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit' })
+  if (done.error !== undefined) fail(`npm could not be started (${done.error.message}): install npm, which comes with Node.js`)
+  if (done.status !== 0) fail(`npm ci failed with code ${done.status}`)
+  mkdirSync(dirname(stamp), { recursive: true })
+  writeFileSync(stamp, wanted)
+}
+
+/** Somebody ran npm install or npm ci by hand: npm's own record of the installed tree says whether it is the same one. */
+function matchesLock() {
+  const record = join(root, 'node_modules', '.package-lock.json')
+  if (!existsSync(record)) return false
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages ?? {}
+  const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages ?? {}
+  return Object.entries(locked).every(
+    ([path, entry]) => path === '' || entry.optional === true || entry.devOptional === true || entry.peer === true || installed[path]?.version === entry.version,
+  )
+}
+
+function assertNode() {
+  const found = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  const major = Number(/^v(\d+)/.exec(found.stdout ?? '')?.[1] ?? 0)
+  if (major !== NODE_MAJOR) {
+    fail(`node_modules/.bin/node is ${found.stdout?.trim() || 'missing'}, expected Node ${NODE_MAJOR}: delete node_modules and try again`)
+  }
+}
+
+function needJava() {
+  if (javaMajor() >= JAVA_MAJOR_MIN) return
+  aptInstall('openjdk-17-jre-headless')
+  if (javaMajor() >= JAVA_MAJOR_MIN) return
+  fail(`DynamoDB Local needs Java ${JAVA_MAJOR_MIN} or newer: install openjdk-17-jre-headless (Debian, Ubuntu) or openjdk@17 (Homebrew)`)
+}
+
+function javaMajor() {
+  const home = process.env.JAVA_HOME
+  const found = spawnSync(home === undefined ? 'java' : join(home, 'bin', 'java'), ['-version'], { encoding: 'utf8' })
+  return Number(/version "(\d+)/.exec(`${found.stderr ?? ''}${found.stdout ?? ''}`)?.[1] ?? 0)
+}
+
+/** Only the console's tests open a browser. */
+function needChromium() {
+  if (!existsSync(join(root, 'tests', 'console')) || hasChromium()) return
+  aptInstall('chromium')
+  if (!hasChromium()) fail('The console is tested in a real browser: install chromium (Debian, Ubuntu) or Google Chrome')
+}
+
+function hasChromium() {
+  return ['chromium', 'chromium-browser', 'google-chrome'].some((name) => spawnSync(name, ['--version']).status === 0)
+}
+
+/** As root on Debian and its like; elsewhere the caller says what to install. */
+function aptInstall(name) {
+  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) return
+  say(`installing ${name} (apt-get)`)
+  const options = { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+  spawnSync('apt-get', ['update', '-q'], options)
+  spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', name], options)
+}
+
+/** Signals go to the child, which knows how to end; at the terminal it has them already, as one of our process group. */
+function run(program, words) {
+  const child = spawn(program, words, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH ?? ''}` },
+  })
+  const forward = (signal) => {
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward)
+  return new Promise((resolve) => {
+    child.once('error', (error) => {
+      say(`${program} could not be started: ${error.message}`)
+      resolve(1)
+    })
+    child.once('exit', (code, signal) => {
+      for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(each, forward)
+      resolve(code ?? (signal === 'SIGINT' ? 130 : 1))
+    })
+  })
+}
+
+function asksForHelp(words) {
+  return words.includes('--help') || words.includes('-h')
+}
+
+function say(message) {
+  process.stderr.write(`holdfast: ${message}\n`)
+}
+
+function fail(message) {
+  say(message)
+  process.exit(1)
+}
