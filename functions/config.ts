@@ -24,7 +24,9 @@ const entries = z.object({
 })
 type Entries = z.output<typeof entries>
 
-const logging = z.object({ LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']).default('INFO') })
+const logging = z.object({
+  LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']).default('INFO'),
+})
 
 /**
  * Parsed once, when the function's module loads.

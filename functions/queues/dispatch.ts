@@ -4,12 +4,12 @@ import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
-import { bounded } from '../bounded.ts'
 import { configure } from '../config.ts'
 import { log } from '../log.ts'
 import { acceptSend } from '../sends/accept-send.ts'
 import { parseQueuedSend } from '../sends/queued-send.ts'
 import { rejectSend } from '../sends/reject-send.ts'
+import { acceptInTurn } from './in-turn.ts'
 
 const config = configure(
   'CONNECTIONS_TABLE',
@@ -32,28 +32,9 @@ const deadLetters = { queues, standardUrl: config.SENDS_DLQ_URL, fifoUrl: config
 /** The sends queues: the way in for other AWS services. What cannot be accepted goes to the dead-letter queue with the reason. */
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
   log.resetKeys()
-  const failed = (await bounded(inOrder(event.Records), 10, acceptInTurn)).flat()
-  return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) }
+  const failed = await acceptInTurn(event.Records, accept)
+  return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) }
 })
-
-/** Messages of one FIFO group keep their order; all others stand alone. */
-function inOrder(records: readonly SQSRecord[]): readonly (readonly SQSRecord[])[] {
-  return [...Map.groupBy(records, (record) => record.attributes.MessageGroupId ?? record.messageId).values()]
-}
-
-/** After the first failure the rest of the group waits with it. Gives those that must come again. */
-async function acceptInTurn(group: readonly SQSRecord[]): Promise<readonly SQSRecord[]> {
-  for (const [index, record] of group.entries()) {
-    try {
-      await accept(record)
-    } catch (error) {
-      log.warn('send not accepted; it will come again', { sqsMessageId: record.messageId, error: error as Error })
-      const inFifo = record.attributes.MessageGroupId !== undefined
-      return inFifo ? group.slice(index) : [record]
-    }
-  }
-  return []
-}
 
 /** Rejects where the message must come again. */
 async function accept(record: SQSRecord): Promise<void> {

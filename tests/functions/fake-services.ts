@@ -52,6 +52,7 @@ export async function startFakeServices(secret: string) {
   return {
     url: `http://127.0.0.1:${address.port}`,
     behave: (socketId: string, behaviour: SocketBehaviour) => behaviours.set(socketId, behaviour),
+    vanish: (socketId: string) => behaviours.delete(socketId),
     closed,
     posts,
     secretReads: () => secretReads,
