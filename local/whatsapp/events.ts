@@ -13,6 +13,7 @@ export type SimulatorEvent =
   | { event: 'undecryptable'; id: string; phone: string; from: string; reason: string }
   | { event: 'receipt'; id: string; from: string; to: string; type: string }
   | { event: 'fault'; id: string; kind: string; applied: number }
+  | { event: 'phone-error'; phone: string; detail: string }
   | { event: 'protocol-error'; connection: number; detail: string }
 
 export type TimedEvent = SimulatorEvent & { at: string }

@@ -99,13 +99,12 @@ export class Inbox {
     return entry
   }
 
-  /** True if the message had failed before and counts as decrypted from now on. */
-  resolve(from: string, id: string): boolean {
+  /** A message that had failed before is decrypted now. */
+  resolve(from: string, id: string): void {
     const failed = this.#undecryptable.get(key(from, id))
-    if (!failed || failed.resolved) return false
+    if (!failed || failed.resolved) return
     failed.resolved = true
     this.#onChange()
-    return true
   }
 
   /** Resolves when at least `count` messages are there, or when the signal ends the wait. */

@@ -185,7 +185,7 @@ async function uploadPreKeys({ simulator, device, iq }: DeviceContext): Promise<
   device.greeted = true
   device.changed()
   const account = simulator.directory.account(device.address.phoneNumber)
-  return { kind: 'result', afterwards: () => void account?.phone.greet(device.address) }
+  return { kind: 'result', afterwards: () => account?.phone.greet(device.address) }
 }
 
 function fetchBundles({ simulator, query }: DeviceContext): IqAnswer {

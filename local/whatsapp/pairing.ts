@@ -9,7 +9,8 @@ import { proto } from '@whiskeysockets/baileys'
 import { type BinaryNode, child, childBytes, node, requiredBytes, unixSeconds } from './binary-node.ts'
 import type { CompanionDevice, DeviceKeys } from './companion-device.ts'
 import type { Connection } from './connection.ts'
-import { generateKeyPair, type KeyPair, sharedSecret, sign, verify } from './curve.ts'
+import { generateKeyPair, type KeyPair, sharedSecret } from './curve.ts'
+import { signAsAccount, verifiedByDevice } from './device-identity.ts'
 import type { Account } from './directory.ts'
 import { formatJid, parseJid } from './jids.ts'
 import { announceDevice } from './notices.ts'
@@ -71,8 +72,6 @@ interface Candidate {
 
 const REFS = 6
 const REF_BYTES = 24
-const ACCOUNT_SIGNATURE_PREFIX = Buffer.from([6, 0])
-const DEVICE_SIGNATURE_PREFIX = Buffer.from([6, 1])
 const CODE_ITERATIONS = 131_072
 const SALT_BYTES = 32
 const CTR_IV_BYTES = 16
@@ -277,7 +276,7 @@ export class PairingDesk {
         deviceType: proto.ADVEncryptionType.E2EE,
       }).finish(),
     )
-    const accountSignature = sign(identity.privateKey, ACCOUNT_SIGNATURE_PREFIX, details, candidate.keys.identityKey)
+    const accountSignature = signAsAccount(identity.privateKey, details, candidate.keys.identityKey)
     const signed = Buffer.from(
       proto.ADVSignedDeviceIdentity.encode({
         details,
@@ -340,9 +339,8 @@ export class PairingDesk {
   #signatureHolds(keys: DeviceKeys, confirmation: Confirmation, reply: BinaryNode): boolean {
     const encoded = childBytes(child(reply, 'pair-device-sign'), 'device-identity')
     if (!encoded) return false
-    const { details, deviceSignature } = proto.ADVSignedDeviceIdentity.decode(encoded)
-    if (!details || !deviceSignature || !confirmation.details.equals(details)) return false
-    const accountKey = confirmation.account.phone.signal.identity.publicKey
-    return verify(keys.identityKey, deviceSignature, DEVICE_SIGNATURE_PREFIX, details, keys.identityKey, accountKey)
+    const account = confirmation.account.phone.signal.identity.publicKey
+    const details = verifiedByDevice(encoded, { account, companion: keys.identityKey })
+    return details?.equals(confirmation.details) ?? false
   }
 }

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { proto } from '@whiskeysockets/baileys'
 import { type BinaryNode, bigEndian, child, children, contentBytes, node, unixSeconds } from './binary-node.ts'
 import { KEY_TYPE } from './curve.ts'
+import { identityHolds } from './device-identity.ts'
 import type { Account } from './directory.ts'
 import { firstMessages } from './first-messages.ts'
 import { Inbox, type InboxMessage, type InboxRecord } from './inbox.ts'
@@ -149,13 +150,13 @@ export class Phone {
 
   /** A `<message>` for this phone, with one ciphertext. */
   receive(sender: DeviceAddress, stanza: BinaryNode): void {
-    this.#enqueue(() => this.#decrypt(sender, stanza))
+    this.#inBackground(() => this.#decrypt(sender, stanza))
   }
 
   /** A `<receipt>` about something that this phone sent. */
   receiveReceipt(sender: DeviceAddress, receipt: BinaryNode): void {
     const ids = [receipt.attrs.id ?? '', ...children(child(receipt, 'list'), 'item').map(({ attrs }) => attrs.id ?? '')]
-    if (receipt.attrs.type === 'retry') this.#enqueue(() => this.#sendAgain(sender, ids[0] ?? '', receipt))
+    if (receipt.attrs.type === 'retry') this.#inBackground(() => this.#sendAgain(sender, ids[0] ?? '', receipt))
     else for (const id of ids) this.#noteReceipt(sender, id, receipt.attrs.type)
   }
 
@@ -176,15 +177,17 @@ export class Phone {
   }
 
   /** Sends a newly linked device what a phone sends it first: app-state keys, and history with its LID mappings. */
-  greet(device: DeviceAddress): Promise<void> {
-    return this.#enqueue(async () => {
+  greet(device: DeviceAddress): void {
+    this.#inBackground(async () => {
       const own = this.#simulator.directory.account(this.phoneNumber)
       if (!own || !this.#settings.history) return
       const known = [...this.#signal.peers()].map((peer) => this.#simulator.directory.account(peer))
       const contacts = [own, ...known.filter((each) => each !== undefined && each !== own)] as Account[]
       for (const message of firstMessages(contacts, this.#simulator.now())) {
         const id = randomBytes(10).toString('hex').toUpperCase()
-        const { type, body } = await this.#encrypt(device, pad(proto.Message.encode(message).finish()))
+        const encrypted = await this.#encrypt(device, pad(proto.Message.encode(message).finish()))
+        if (!encrypted) return
+        const { type, body } = encrypted
         const to = formatJid(own.lid, 'lid', device.device)
         const stanza = node('message', { id, to, type: 'text', category: 'peer' }, [
           node('enc', { v: '2', type }, body),
@@ -245,6 +248,14 @@ export class Phone {
     return result
   }
 
+  /** Work that no one awaits: what goes wrong in it is told as an event. */
+  #inBackground(job: () => Promise<void>): void {
+    this.#enqueue(job).catch((error: unknown) => {
+      const detail = error instanceof Error ? error.message : String(error)
+      this.#simulator.events.publish({ event: 'phone-error', phone: this.phoneNumber, detail })
+    })
+  }
+
   async #decrypt(sender: DeviceAddress, stanza: BinaryNode): Promise<void> {
     const id = stanza.attrs.id ?? ''
     const encrypted = child(stanza, 'enc')
@@ -252,13 +263,15 @@ export class Phone {
     try {
       const body = contentBytes(encrypted)
       const type = encrypted?.attrs.type
+      if (type === 'pkmsg') this.#checkIdentity(sender, stanza)
       if (!body || (type !== 'pkmsg' && type !== 'msg')) throw new Error(`no ciphertext of a known type (${type})`)
       message = proto.Message.decode(unpad(await this.signal.decrypt(sender, type satisfies CiphertextType, body)))
     } catch (error) {
       this.#decryptFailed(sender, stanza, error instanceof Error ? error.message : String(error))
       return
     }
-    if (this.inbox.resolve(sender.phoneNumber, id)) this.#simulator.stats.undecryptable--
+    this.inbox.resolve(sender.phoneNumber, id)
+    this.#simulator.stats.decrypted(this.phoneNumber, id)
     // A copy of what an own companion sent or asked: read by the phone, not shown as received.
     if (sender.phoneNumber === this.phoneNumber) return
     const entry = this.inbox.add({
@@ -284,19 +297,29 @@ export class Phone {
     }
   }
 
+  /** Throws for a companion's first message without its account's and its own signature. */
+  #checkIdentity(sender: DeviceAddress, stanza: BinaryNode): void {
+    const { directory } = this.#simulator
+    const account = directory.account(sender.phoneNumber)?.phone.signal.identity.publicKey
+    const companion = directory.companion(sender)?.keys.identityKey
+    if (sender.device === 0 || !account || !companion) return
+    const encoded = contentBytes(child(stanza, 'device-identity'))
+    if (!encoded || !identityHolds(encoded, { account, companion })) throw new Error('no valid device identity')
+  }
+
   #decryptFailed(sender: DeviceAddress, stanza: BinaryNode, reason: string): void {
     const { stats, events } = this.#simulator
     const id = stanza.attrs.id ?? ''
-    stats.decryptFailures++
     // A copy of a message that is shown already: the sender needs its receipt, not a request for one more copy.
     const shown = this.inbox.get(sender.phoneNumber, id)
     if (shown) {
+      stats.decryptFailures++
       shown.arrivals++
       if (this.#settings.autoDeliver) this.#sendReceipt(shown, undefined)
       return
     }
     const failed = this.inbox.failed(sender.phoneNumber, sender.device, id, reason)
-    if (failed.failures === 1) stats.undecryptable++
+    stats.decryptFailed(this.phoneNumber, id)
     events.publish({ event: 'undecryptable', id, phone: this.phoneNumber, from: deviceKey(sender), reason })
     if (failed.failures > RETRIES_MAX) return
     const count = failed.failures.toString()
@@ -360,7 +383,9 @@ export class Phone {
     const participants: BinaryNode[] = []
     for (const target of targets) {
       const copy = target.phoneNumber === this.phoneNumber ? own : pad(message)
-      const { type, body } = await this.#encrypt(target, copy)
+      const encrypted = await this.#encrypt(target, copy)
+      if (!encrypted) continue
+      const { type, body } = encrypted
       const attrs = { v: '2', type, ...(retryCount === undefined ? {} : { count: retryCount.toString() }) }
       const jid = formatJid(lidOf(target.phoneNumber), 'lid', target.device)
       participants.push(node('to', { jid }, [node('enc', attrs, body)]))
@@ -369,11 +394,11 @@ export class Phone {
     this.#simulator.router.routeMessage({ phoneNumber: this.phoneNumber, device: 0 }, stanza)
   }
 
-  /** In the session with that device, which is opened with one of its prekeys where there is none. */
-  async #encrypt(target: DeviceAddress, plaintext: Buffer): Promise<Ciphertext> {
+  /** In the session with that device, opened with one of its prekeys where there is none; undefined if it is unlinked. */
+  async #encrypt(target: DeviceAddress, plaintext: Buffer): Promise<Ciphertext | undefined> {
     if (!this.#signal.hasSession(target)) {
       const bundle = this.#simulator.directory.takeBundle(target)
-      if (!bundle) throw new Error(`there is no device ${deviceKey(target)}`)
+      if (!bundle) return undefined
       await this.#signal.startSession(target, bundle)
     }
     return this.#signal.encrypt(target, plaintext)

@@ -16,6 +16,8 @@ export class Stats {
   #arrivals = new Map<string, number>()
   /** Copies that a recipient asked for: these are no duplicates. */
   #resendsAsked = new Map<string, number>()
+  /** Messages that a phone could not decrypt and has not received in another copy. */
+  #unresolved = new Set<string>()
   #recentLogins: number[] = []
   #socketsOpen = 0
   #handshakes = 0
@@ -28,7 +30,6 @@ export class Stats {
   conflicts = 0
   pairings = 0
   decryptFailures = 0
-  undecryptable = 0
   protocolErrors = 0
 
   constructor(now: () => number) {
@@ -72,6 +73,15 @@ export class Stats {
     return arrivals
   }
 
+  decryptFailed(phone: string, id: string): void {
+    this.decryptFailures++
+    this.#unresolved.add(`${phone} ${id}`)
+  }
+
+  decrypted(phone: string, id: string): void {
+    this.#unresolved.delete(`${phone} ${id}`)
+  }
+
   resendAsked(id: string): void {
     this.#resendsAsked.set(id, (this.#resendsAsked.get(id) ?? 0) + 1)
   }
@@ -96,7 +106,7 @@ export class Stats {
     this.conflicts = 0
     this.pairings = 0
     this.decryptFailures = 0
-    this.undecryptable = 0
+    this.#unresolved = new Set()
     this.#resendsAsked = new Map()
     this.protocolErrors = 0
   }
@@ -128,7 +138,7 @@ export class Stats {
       messagesDistinct: this.#arrivals.size,
       messagesArrivedTwice,
       decryptFailures: this.decryptFailures,
-      undecryptable: this.undecryptable,
+      undecryptable: this.#unresolved.size,
       resendsRequested,
       protocolErrors: this.protocolErrors,
       devices: Object.fromEntries(this.#devices),

@@ -141,9 +141,9 @@ describe('a client that asks for history', () => {
       const client = simulation.again(pairing, { shouldSyncHistoryMessage: () => true })
       const history = new Promise((resolve) => client.socket.ev.on('messaging-history.set', resolve))
       await client.opened()
-      expect(await history).toMatchObject({
-        lidPnMappings: expect.arrayContaining([{ lid: `${body.lid}@lid`, pn: `${BOB}@s.whatsapp.net` }]),
-      })
+      expect(await history).toMatchObject({ progress: 100, isLatest: true })
+      // The event may have lost them: Baileys leaves the mappings out when it merges what it buffered.
+      expect(client.auth.keys.get(`lid-mapping ${BOB}`)).toBe(body.lid)
       await simulation.send(BOB, ALICE, 'live')
       await client.text('live')
     } finally {

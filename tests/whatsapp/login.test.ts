@@ -1,3 +1,4 @@
+import { WA_CERT_DETAILS } from '@whiskeysockets/baileys'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { memoryAuth, Simulation } from './client.ts'
 
@@ -54,6 +55,14 @@ describe('login of a known device', () => {
     expect(await simulation.again(client).closed()).toMatchObject({ statusCode: 401 })
     const { body } = await simulation.call<{ devices: unknown[] }>('GET', `/phones/${ALICE}/devices`)
     expect(body.devices).toEqual([])
+  })
+
+  test('a client that trusts another root key refuses the server', async () => {
+    const client = await simulation.linked(ALICE)
+    await client.stop()
+    WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(memoryAuth().state.creds.noiseKey.public)
+    expect(await simulation.again(client).closed()).toMatchObject({ statusCode: 400 })
+    expect(await simulation.stats()).toMatchObject({ loginsTotal: 1 })
   })
 
   test('a query that the server does not know gets an error, not silence', async () => {
