@@ -23,7 +23,11 @@ export const USAGE = `Runs the product on this machine: the synthesized CDK app,
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'run'; readonly verbose: boolean; readonly options: Omit<LocalOptions, 'root' | 'print' | 'progress'> & { readonly port: number } }
+  | {
+      readonly kind: 'run'
+      readonly verbose: boolean
+      readonly options: Omit<LocalOptions, 'root' | 'print' | 'progress'> & { readonly port: number }
+    }
 
 const WORKERS_MAX = 50
 
@@ -75,7 +79,8 @@ function wholeNumber(option: string, text: string, min: number, max: number): nu
 }
 
 function whatsappOf(which: string, rootKey: string | undefined): WhatsApp {
-  if (rootKey !== undefined && !/^[0-9a-f]{64}$/i.test(rootKey)) throw new Error('--whatsapp-root: expected 64 hex digits')
+  if (rootKey !== undefined && !/^[0-9a-f]{64}$/i.test(rootKey))
+    throw new Error('--whatsapp-root: expected 64 hex digits')
   if (/^wss?:\/\/\S+$/.test(which)) return { kind: 'server', url: which, rootKey }
   if (which !== 'simulated' && which !== 'live') {
     throw new Error(`--whatsapp: expected simulated, live or a ws:// URL, found "${which}"`)

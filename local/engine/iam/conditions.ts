@@ -47,6 +47,7 @@ const KEYS = [
   'kms:viaservice',
   'kms:calleraccount',
   's3:prefix',
+  's3:tlsversion',
 ]
 
 const SETS = /^(ForAllValues|ForAnyValue):/

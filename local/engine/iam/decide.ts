@@ -95,6 +95,7 @@ function namesAccount(statement: Statement, account: string): boolean {
 function withCaller(context: ConditionContext, caller: Caller): ConditionContext {
   return {
     'aws:securetransport': ['true'],
+    's3:tlsversion': ['1.3'],
     'aws:resourceaccount': [caller.account],
     'kms:calleraccount': [caller.account],
     ...(caller.kind === 'role'

@@ -1,0 +1,115 @@
+/** `npm start`: runs the product on this machine until Ctrl-C, and says what a person needs next. */
+import { writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Command, readCommand, USAGE } from './cli.ts'
+import { type Demo, demoProfile } from './demo.ts'
+import type { LogLine } from './engine/engine-log.ts'
+import type { Local } from './engine/options.ts'
+import { startLocal } from './engine/start.ts'
+import { nextSteps } from './next-steps.ts'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const startedAt = performance.now()
+const command = readCommand(process.argv.slice(2), root)
+
+switch (command.kind) {
+  case 'help':
+    process.stdout.write(USAGE)
+    break
+  case 'refused':
+    process.stderr.write(`${command.reason}\nSee npm start -- --help\n`)
+    process.exitCode = 2
+    break
+  case 'run':
+    process.exitCode = await run(command)
+    // Sockets that somebody keeps open must not keep a stopped local mode alive.
+    process.exit()
+}
+
+async function run({ options, verbose }: Extract<Command, { kind: 'run' }>): Promise<number> {
+  const interrupted = interruption()
+  let local: Local | undefined
+  try {
+    const starting = startLocal({ ...options, root, print: printer(verbose), progress })
+    local = await Promise.race([starting, interrupted.first.then(() => undefined)])
+    if (local === undefined) {
+      say('stopping')
+      await starting.then(
+        (started) => started.stop(),
+        () => undefined,
+      )
+      return 130
+    }
+    const demo = await demoProfile(options.stateDir, local.httpUrl, local.adminApiKey)
+    writeFileSync(join(options.stateDir, 'local.json'), `${JSON.stringify(description(local, demo), undefined, 2)}\n`, {
+      mode: 0o600,
+    })
+    progress('ready')
+    process.stdout.write(nextSteps(local, demo, join(options.stateDir, 'local.json')))
+
+    const ended = await Promise.race([interrupted.first, local.crashed])
+    if (ended === 'interrupted') {
+      say('stopping: workers hand over what they hold (Ctrl-C again kills them)')
+      await local.stop()
+      say('stopped')
+      return 0
+    }
+    say(`${ended.part} ended: ${ended.why}`)
+    await local.stop().catch(() => undefined)
+    return 1
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error))
+    await local?.stop().catch(() => undefined)
+    return 1
+  }
+}
+
+/** The first signal asks for a graceful stop; the second ends this process, and the kernel then ends its children. */
+function interruption(): { readonly first: Promise<'interrupted'> } {
+  const { promise: first, resolve } = Promise.withResolvers<'interrupted'>()
+  let count = 0
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      count += 1
+      if (count === 1) resolve('interrupted')
+      else process.exit(130)
+    })
+  }
+  return { first }
+}
+
+/** Everything at GET /_local/logs; at the terminal only what somebody should look at, unless --verbose. */
+function printer(verbose: boolean): (line: LogLine) => void {
+  return ({ level, part, message }) => {
+    if (verbose || level === 'error')
+      process.stderr.write(`${seconds()} ${level === 'info' ? '' : `${level} `}[${part}] ${message}\n`)
+  }
+}
+
+function progress(message: string): void {
+  process.stdout.write(`${seconds()} ${message}\n`)
+}
+
+function say(message: string): void {
+  process.stderr.write(`${seconds()} ${message}\n`)
+}
+
+function seconds(): string {
+  return `${((performance.now() - startedAt) / 1000).toFixed(1).padStart(6)} s`
+}
+
+/** `local.json`: what tools and tests need to find this run. */
+function description(local: Local, demo: Demo): object {
+  return {
+    httpUrl: local.httpUrl,
+    liveUrl: local.liveUrl,
+    sendsQueueUrl: local.sendsQueueUrl,
+    sendsFifoQueueUrl: local.sendsFifoQueueUrl,
+    adminApiKey: local.adminApiKey,
+    demo,
+    simulatorUrl: local.simulatorUrl ?? null,
+    controlUrl: local.controlUrl,
+    aws: { region: local.region, endpoints: { default: local.endpoint }, credentials: local.rootCredentials },
+  }
+}
