@@ -74,9 +74,17 @@ async function freePort(): Promise<number> {
 export async function startFront(endpoints: {
   readonly dynamoDb: string
   readonly sqs: string
+  /** The exception to answer a call with instead of passing it on, by its `x-amz-target`. */
+  readonly fault?: (target: string) => string | undefined
 }): Promise<RunningEndpoint> {
   const server = createHttpServer((req, res) => {
-    const isSqs = String(req.headers['x-amz-target']).startsWith('AmazonSQS')
+    const target = String(req.headers['x-amz-target'])
+    const fault = endpoints.fault?.(target)
+    if (fault !== undefined) {
+      res.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify({ __type: fault }))
+      return
+    }
+    const isSqs = target.startsWith('AmazonSQS')
     const { method, headers } = req
     const onward = httpRequest(isSqs ? endpoints.sqs : endpoints.dynamoDb, { method: method ?? 'POST', headers })
     onward.on('response', (answer) => {

@@ -479,6 +479,35 @@ describe('the place in the stream', () => {
     expect(ids((await functions.invoked(() => true)).event)).toEqual(['between'])
   })
 
+  it.each([
+    'TrimmedDataAccessException',
+    'ExpiredIteratorException',
+  ])('survives %s: nothing is lost and nothing comes twice', async (exception) => {
+    const table = await createTable()
+    let calls = 0
+    // Every second read fails, the first one of all included, and so does going on after a record now and then.
+    const faulty = await startFront({
+      dynamoDb: dynamo.client.endpoint,
+      sqs: '',
+      fault: (target) => {
+        if (!target.endsWith('.GetRecords') && !target.endsWith('.GetShardIterator')) return undefined
+        calls += 1
+        return calls % 3 === 2 ? exception : undefined
+      },
+    })
+    try {
+      const seen = collector(40)
+      const { mapping } = await start(table, (event: DynamoDbEvent) => seen.take(event), { client: faulty.client })
+      for (const id of names(40)) await put(table, id)
+      await seen.all
+      await mapping.stop()
+      expect(seen.seen).toEqual(names(40))
+      expect(calls).toBeGreaterThan(6)
+    } finally {
+      await faulty.stop()
+    }
+  })
+
   it('is no start at all when the stream does not exist', async () => {
     const table = await createTable()
     const streamArn = table.streamArn.replace(/[^/]+$/, '2020-01-01T00:00:00.000')
