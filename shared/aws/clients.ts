@@ -8,7 +8,7 @@ export interface ClientOptions {
   readonly region?: string
   readonly endpoint?: string
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
-  /** Of one attempt, in milliseconds, from the connected socket to the end of the answer. */
+  /** Of one attempt, in milliseconds: until the answer begins, and for every silence after that. */
   readonly requestTimeoutMs?: number
   readonly connectionTimeoutMs?: number
   /** Including the first. Only what may pass is tried again: throttling, 5xx, a broken connection. */
@@ -19,6 +19,7 @@ export interface ClientOptions {
 
 function settings(options: ClientOptions, defaults: Required<Pick<ClientOptions, 'requestTimeoutMs' | 'attempts'>>) {
   const maxSockets = options.sockets ?? 50
+  const requestTimeoutMs = options.requestTimeoutMs ?? defaults.requestTimeoutMs
   return {
     ...(options.region === undefined ? {} : { region: options.region }),
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
@@ -27,9 +28,11 @@ function settings(options: ClientOptions, defaults: Required<Pick<ClientOptions,
     retryMode: 'standard',
     requestHandler: {
       connectionTimeout: options.connectionTimeoutMs ?? 2_000,
-      requestTimeout: options.requestTimeoutMs ?? defaults.requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
       // Without this the timeout above only writes a warning.
       throwOnRequestTimeout: true,
+      // An answer may begin and then stop.
+      socketTimeout: requestTimeoutMs,
       httpAgent: { keepAlive: true, maxSockets },
       httpsAgent: { keepAlive: true, maxSockets },
     },

@@ -118,15 +118,15 @@ export async function transaction(
   } catch (error) {
     if (!(error instanceof TransactionCanceledException)) throw error
     const reasons = error.CancellationReasons ?? []
-    // Anything but a false condition (a validation error, say) is no answer.
-    if (!reasons.some((reason) => reason.Code === 'ConditionalCheckFailed')) throw error
-    return {
-      kind: 'refused',
-      refusals: reasons.map((reason) => ({
-        refused: reason.Code === 'ConditionalCheckFailed',
-        ...(reason.Item === undefined ? {} : { item: unmarshall(reason.Item) }),
-      })),
-    }
+    const refusals = reasons.map((reason) => ({
+      refused: reason.Code === 'ConditionalCheckFailed',
+      ...(reason.Item === undefined ? {} : { item: unmarshall(reason.Item) }),
+    }))
+    // The error may be logged, and what is stored may be auth state.
+    for (const reason of reasons) delete reason.Item
+    // With a conflict beside it a false condition is half an answer; anything else (a validation error, say) is none.
+    if (isConflict(error) || !refusals.some((refusal) => refusal.refused)) throw error
+    return { kind: 'refused', refusals }
   }
 }
 

@@ -1,9 +1,11 @@
+import { inspect } from 'node:util'
+import { TransactionCanceledException } from '@aws-sdk/client-dynamodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { authStore } from '../../shared/aws/auth.ts'
 import { apiConnections, workerConnections } from '../../shared/aws/connections.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'
 import { apiMessages, workerMessages } from '../../shared/aws/messages.ts'
-import { isTransient } from '../../shared/aws/requests.ts'
+import { isTransient, transaction } from '../../shared/aws/requests.ts'
 import type { TableName } from '../../shared/aws/tables.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import { ref, send } from '../contracts/message-rows.ts'
@@ -230,4 +232,22 @@ describe('appends to the journal', () => {
     impatient.next('UpdateItemCommand', 'request lost')
     await expect(store.claim(ref, 1)).rejects.toThrow()
   })
+})
+
+test('a transaction that fails brings no stored item into the error that is logged', async () => {
+  const { documents } = await over(patient, 'auth')
+  const stored = { connectionKey: { S: 'k' }, data: { S: 'a stored secret' } }
+  documents.middlewareStack.add(
+    () => async () => {
+      throw new TransactionCanceledException({
+        message: 'cancelled',
+        CancellationReasons: [{ Code: 'ConditionalCheckFailed', Item: stored }, { Code: 'TransactionConflict' }],
+        $metadata: {},
+      })
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'cancelled' },
+  )
+  const failure = await transaction(documents, []).catch((error: unknown) => error)
+  expect(failure).toBeInstanceOf(TransactionCanceledException)
+  expect(inspect(failure, { depth: 10 })).not.toContain('a stored secret')
 })

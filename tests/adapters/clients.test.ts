@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { GetObjectCommand } from '@aws-sdk/client-s3'
+import { ReceiveMessageCommand } from '@aws-sdk/client-sqs'
+import { GetCommand } from '@aws-sdk/lib-dynamodb'
+import { afterEach, expect, test } from 'vitest'
+import { documentClient, objectClient, pollingQueueClient } from '../../shared/aws/clients.ts'
+import { isTransient } from '../../shared/aws/requests.ts'
+
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
+async function service(listener: RequestListener) {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  servers.push(server)
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('expected a port')
+  const credentials = { accessKeyId: 'tests', secretAccessKey: 'tests' }
+  return { region: 'eu-west-1', endpoint: `http://127.0.0.1:${address.port}`, credentials }
+}
+
+const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+const read = new GetCommand({ TableName: 't', Key: { id: '1' } })
+
+test('a service that never answers is given up after the timeout, once per attempt', async () => {
+  let requests = 0
+  const options = await service(() => {
+    requests++
+  })
+  const failure = await failureOf(documentClient({ ...options, requestTimeoutMs: 100, attempts: 2 }).send(read))
+  expect(failure).toMatchObject({ name: 'TimeoutError' })
+  expect(isTransient(failure)).toBe(true)
+  expect(requests).toBe(2)
+})
+
+test('an answer that begins and then stops is given up, too', async () => {
+  const options = await service((_request, response) => {
+    response.writeHead(200, { 'content-length': 100 }).write('half')
+  })
+  const client = objectClient({ ...options, requestTimeoutMs: 100, attempts: 1 })
+  const body = client
+    .send(new GetObjectCommand({ Bucket: 'b', Key: 'k' }))
+    .then((answer) => answer.Body?.transformToByteArray())
+  expect(await failureOf(body)).toBeInstanceOf(Error)
+})
+
+test('a broken connection may pass, a refused request does not', async () => {
+  const broken = await service((request) => request.socket.destroy())
+  expect(isTransient(await failureOf(documentClient({ ...broken, attempts: 1 }).send(read)))).toBe(true)
+
+  const refusing = await service((_request, response) => {
+    response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' })
+    response.end(JSON.stringify({ __type: 'com.amazonaws.dynamodb.v20120810#AccessDeniedException' }))
+  })
+  const refused = await failureOf(documentClient({ ...refusing, attempts: 1 }).send(read))
+  expect(refused).toMatchObject({ name: 'AccessDeniedException' })
+  expect(isTransient(refused)).toBe(false)
+})
+
+test.each([
+  [400, 'ProvisionedThroughputExceededException'],
+  [400, 'ThrottlingException'],
+  [500, 'InternalServerError'],
+  [503, 'ServiceUnavailable'],
+])('a service that answers %i %s may pass, and is asked again', async (status, type) => {
+  let requests = 0
+  const options = await service((_request, response) => {
+    requests++
+    response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' })
+    response.end(JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${type}` }))
+  })
+  expect(isTransient(await failureOf(documentClient({ ...options, attempts: 2 }).send(read)))).toBe(true)
+  expect(requests).toBe(2)
+})
+
+test('every queue is polled at the same time: beyond the fifty sockets that the SDK has of its own', async () => {
+  const waiting: (() => void)[] = []
+  const all = Promise.withResolvers<void>()
+  const options = await service((_request, response) => {
+    waiting.push(() => response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}'))
+    if (waiting.length === 64) all.resolve()
+  })
+  const client = pollingQueueClient({ ...options, sockets: 64 })
+  const polls = Array.from({ length: 64 }, (_, i) =>
+    client.send(
+      new ReceiveMessageCommand({ QueueUrl: `${options.endpoint}/0/partition-${i}.fifo`, WaitTimeSeconds: 20 }),
+    ),
+  )
+  await all.promise
+  for (const answer of waiting) answer()
+  await Promise.all(polls)
+})
