@@ -31,12 +31,12 @@ export interface HttpApi {
 /** @throws {Error} naming the route whose key is malformed */
 export function createHttpApi(spec: HttpApiSpec, invoker: Invoker, log: EngineLog): HttpApi {
   const routes = compileHttpRoutes(spec.routes)
-  const authorizers = createHttpAuthorizers(spec, invoker)
   const inFlight = createInFlight()
   const part = `http api ${spec.name}`
   const tracked: Invoker = {
     invoke: (functionArn, event, source) => inFlight.track(invoker.invoke(functionArn, event, source)),
   }
+  const authorizers = createHttpAuthorizers(spec, tracked)
 
   const answer = async (request: GatewayRequest): Promise<HttpResponse> => {
     const origin = header(request, 'origin')
@@ -106,7 +106,7 @@ export function createHttpApi(spec: HttpApiSpec, invoker: Invoker, log: EngineLo
   const respond = async (req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> => {
     const body = await readBody(req, bodyBytesMax)
     const request = requestOf(req, body === 'too large' ? Buffer.alloc(0) : body, requestId)
-    if (body !== 'too large') return send(res, await answer(request), requestId)
+    if (body !== 'too large') return send(res, await inFlight.track(answer(request)), requestId)
     send(res, allowed(request, gatewayAnswer(413, 'Request Entity Too Large')), requestId)
     // The rest of the body is read away, so that the client sees the answer and not a reset.
     req.resume()

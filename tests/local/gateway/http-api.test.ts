@@ -442,6 +442,22 @@ describe('the gateway', () => {
     expect(await text('/consoles')).toBe('api')
   })
 
+  it('stops only after the function of a request whose authorizer was running', async () => {
+    const held = gate<unknown>()
+    const { url, functions } = await serve(api([route('GET /', 'root', { authorizer: apiKeyAuthorizer })]), {
+      authorize: () => held.opened,
+      root: () => ({ statusCode: 200, body: 'done' }),
+    })
+    const answer = fetch(url, { headers: { 'x-api-key': 'k1' } })
+    await functions.invoked(({ functionArn }) => functionArn === 'authorize')
+    const stopping = gateway?.stop()
+    gateway = undefined
+    held.open({ isAuthorized: true })
+    await stopping
+    expect(functions.invocations.map(({ functionArn }) => functionArn)).toEqual(['authorize', 'root'])
+    expect(await (await answer).text()).toBe('done')
+  })
+
   it('waits for invocations in flight when it stops', async () => {
     const held = gate<unknown>()
     const { url, functions } = await serve(api([route('GET /', 'root')]), { root: () => held.opened })
