@@ -121,6 +121,16 @@ async function fetchClientVersion(): Promise<readonly [number, number, number] |
   return isLatest ? version : undefined
 }
 
+/** Without a platform nobody asks, and several workers on one machine may have the same address. */
+async function listenForHealth(connector: Connector, config: Config, log: Log): Promise<void> {
+  try {
+    await connector.health.listen(healthAddress(config))
+  } catch (error) {
+    if (config.ECS_CONTAINER_METADATA_URI_V4 !== undefined) throw error
+    log.warn({ err: error }, 'Health checks are not answered')
+  }
+}
+
 async function main(): Promise<void> {
   const config = environment()
   const log = createLog(config.LOG_LEVEL)
@@ -147,7 +157,7 @@ async function main(): Promise<void> {
 
   try {
     connector = await assemble(config, log)
-    await connector.health.listen(healthAddress(config))
+    await listenForHealth(connector, config, log)
     await connector.start()
     log.info({ partitions: config.PARTITION_COUNT, maxConnections: config.MAX_CONNECTIONS }, 'Connector started')
   } catch (error) {
