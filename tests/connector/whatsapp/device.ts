@@ -18,7 +18,7 @@ import { processClock, processRandom } from '../../../connector/process-clock.ts
 import { baileysWhatsApp } from '../../../connector/whatsapp/baileys.ts'
 import { newIdentity } from '../../../connector/whatsapp/identity.ts'
 import { startWhatsAppSimulator, type WhatsAppSimulator } from '../../../local/whatsapp/server.ts'
-import type { ConnectionRef, PairingMethod } from '../../../shared/domain/words.ts'
+import type { ConnectionRef, PairingMethod, SendContent } from '../../../shared/domain/words.ts'
 import { type AuthCall, AuthTables, type Fate, modelAuthStore } from '../../simulation/models/auth.ts'
 
 export const silentLog: Log = {
@@ -34,18 +34,23 @@ export class World {
   readonly simulator: WhatsAppSimulator
   readonly port: WhatsAppPort
   readonly tables = new AuthTables()
+  /** What was sent, as the message rows would tell. */
+  readonly sent: Map<string, SendContent>
   /** What the auth store does with a call; nothing told: it answers. */
   fate: (call: AuthCall) => Fate = () => ({ kind: 'answered' })
 
-  private constructor(simulator: WhatsAppSimulator, port: WhatsAppPort) {
+  private constructor(simulator: WhatsAppSimulator, port: WhatsAppPort, sent: Map<string, SendContent>) {
     this.simulator = simulator
     this.port = port
+    this.sent = sent
   }
 
   static async start(options: { rootKey?: string; sendTimeoutMs?: number } = {}): Promise<World> {
     const simulator = await startWhatsAppSimulator({ port: 0 })
+    const sent = new Map<string, SendContent>()
     const port = baileysWhatsApp({
       clock: processClock,
+      sentContent: async (_ref, whatsappId) => sent.get(whatsappId),
       log: silentLog,
       settings: {
         url: simulator.url,
@@ -54,7 +59,7 @@ export class World {
         sendTimeoutMs: options.sendTimeoutMs ?? 10_000,
       },
     })
-    return new World(simulator, port)
+    return new World(simulator, port, sent)
   }
 
   stop(): Promise<void> {
@@ -266,6 +271,8 @@ export class Device {
   }
 
   send(id: string, to: string, body: string) {
-    return this.socket.send(id, `${to}@s.whatsapp.net`, { type: 'text', text: { body } })
+    const content: SendContent = { type: 'text', text: { body } }
+    this.world.sent.set(id, content)
+    return this.socket.send(id, `${to}@s.whatsapp.net`, content)
   }
 }

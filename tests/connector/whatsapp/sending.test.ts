@@ -17,7 +17,9 @@ it('a send that is given up while WhatsApp is asked for the recipient’s device
   expect(await device.send('3EB0000000000000000011', '94774000002', 'given up')).toMatchObject({ kind: 'not_sent' })
   expect(device.state.attempted().size).toBe(0)
   await world.control('DELETE', '/faults')
-  expect((await device.send('3EB0000000000000000012', '94774000002', 'next')).kind).not.toBe('refused')
+  while ((await device.send('3EB0000000000000000012', '94774000002', 'next')).kind === 'not_sent') {
+    // Answers that are late already stay late.
+  }
   await world.inbox('94774000002', 'next').then((messages) => {
     expect(messages.map(({ text }) => text)).not.toContain('given up')
   })
@@ -95,6 +97,6 @@ it('a contact that lost its session asks again and gets it, under the same id', 
   await world.control('DELETE', `/phones/94774000005/sessions/${device.phoneNumber}`)
   await device.send('3EB0000000000000000052', '94774000005', 'lost')
   await world.inbox('94774000005', 'lost')
-  expect((await world.stats()) as object).toMatchObject({ undecryptable: 0 })
+  expect(await world.stats()).toMatchObject({ undecryptable: 0 })
   await device.socket.close()
 })
