@@ -99,6 +99,8 @@ export class Phone {
   readonly inbox: Inbox
   readonly #simulator: Simulator
   readonly #sent = new Map<string, SentMessage>()
+  /** The device identity that was verified last, by companion. */
+  readonly #checkedIdentities = new Map<string, Buffer>()
   #signal: SignalIdentity
   #settings: PhoneSettings
   #nextDevice: number
@@ -304,7 +306,10 @@ export class Phone {
     const companion = directory.companion(sender)?.keys.identityKey
     if (sender.device === 0 || !account || !companion) return
     const encoded = contentBytes(child(stanza, 'device-identity'))
+    // A client repeats the same one until it is answered; verifying costs as much as decrypting.
+    if (encoded && this.#checkedIdentities.get(deviceKey(sender))?.equals(encoded)) return
     if (!encoded || !identityHolds(encoded, { account, companion })) throw new Error('no valid device identity')
+    this.#checkedIdentities.set(deviceKey(sender), encoded)
   }
 
   #decryptFailed(sender: DeviceAddress, stanza: BinaryNode, reason: string): void {
