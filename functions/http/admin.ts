@@ -1,4 +1,4 @@
-import { apiKeyScopes } from '../../shared/api/admin.ts'
+import { tenantScope } from '../../shared/api/admin.ts'
 import { given } from '../../shared/api/connections.ts'
 import { Problem } from '../../shared/api/problems.ts'
 import { accounts } from '../../shared/aws/accounts.ts'
@@ -42,7 +42,7 @@ export const handler = httpHandler({
   createApiKey: async ({ params, body }) => {
     const { businessProfileId } = params
     const outcome = await store.createApiKey(
-      { businessProfileId, label: body.label, scopes: apiKeyScopes, ...given('expiresAt', body.expiresAt) },
+      { businessProfileId, label: body.label, scopes: [tenantScope], ...given('expiresAt', body.expiresAt) },
       isoNow(),
     )
     if (outcome.kind === 'not_found') throw new Problem('business_profile_not_found')

@@ -6,9 +6,9 @@ import { accounts } from '../../shared/aws/accounts.ts'
 import { documentClient } from '../../shared/aws/clients.ts'
 import { configure } from '../config.ts'
 import { log } from '../log.ts'
+import { RecentValues } from '../recent-values.ts'
 import { isoNow } from '../time.ts'
 import type { AuthorizerContext } from './principal.ts'
-import { RecentValues } from './recent-values.ts'
 
 const config = configure('ACCOUNTS_TABLE', 'ADMIN_API_KEY_SECRET_ARN')
 const store = accounts({ documents: documentClient(), table: config.ACCOUNTS_TABLE })

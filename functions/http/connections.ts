@@ -65,13 +65,19 @@ async function request(
   const { row } = outcome
   if (kind !== 'delete' && isDeleting(row)) throw new Problem('connection_deleting')
   await ring(row)
+  if (outcome.kind === 'already' && row.command?.kind !== kind) {
+    throw new Problem('logout_pending', { detail: 'Try again when it is logged out.', retryAfterSeconds: 1 })
+  }
   log.info('command stored', { command: kind, outcome: outcome.kind })
   return row
 }
 
+const isOpen = ({ command, handledCommandId }: ConnectionRow): boolean =>
+  command !== undefined && command.commandId !== handledCommandId
+
 async function ring(row: ConnectionRow): Promise<void> {
-  if (row.command === undefined || row.command.commandId === row.handledCommandId) return
   const { businessProfileId, connectionId, command } = row
+  if (command === undefined || !isOpen(row)) return
   await doorbells.ring(row.partition, {
     kind: 'command',
     businessProfileId,
@@ -139,7 +145,15 @@ export const handler = httpHandler({
     return { body: toConnection(await request(refOf(call), 'pair', change, method)) }
   },
 
-  restartConnection: async (call) => ({ body: toConnection(await request(refOf(call), 'restart')) }),
+  restartConnection: async (call) => {
+    const row = await connectionAt(refOf(call))
+    if (row.command?.kind === 'pair' && isOpen(row)) {
+      // Pairing is about to start: a restart would take the command's place and add nothing to it.
+      await ring(row)
+      return { body: toConnection(row) }
+    }
+    return { body: toConnection(await request(refOf(call), 'restart')) }
+  },
 
   logoutConnection: async (call) => ({ body: toConnection(await request(refOf(call), 'logout')) }),
 

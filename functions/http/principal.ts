@@ -1,3 +1,4 @@
+import { tenantScope } from '../../shared/api/admin.ts'
 import { Problem } from '../../shared/api/problems.ts'
 import type { HttpAuth } from '../../shared/api/routes.ts'
 import type { BusinessProfileId } from '../../shared/domain/words.ts'
@@ -32,6 +33,9 @@ export function requirePrincipal(auth: HttpAuth, context: AuthorizerContext | un
   switch (context.principal) {
     case 'tenant':
       if (auth !== 'tenant') throw new Problem('wrong_scope', { detail: 'This call needs the admin key.' })
+      if (!context.scopes.split(',').includes(tenantScope)) {
+        throw new Problem('wrong_scope', { detail: `This call needs a key with the scope ${tenantScope}.` })
+      }
       return { businessProfileId: context.businessProfileId, keyId: context.keyId }
     case 'admin':
       if (auth !== 'admin') throw new Problem('wrong_scope', { detail: "This call needs a business profile's key." })

@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto'
 import { expiry, type SendMessage, sendContent } from '../../shared/api/messages.ts'
 import { messageIdOf, newMessageId, outboundKey, whatsappIdOf } from '../../shared/aws/ids.ts'
+import type { WaitingCounts } from '../../shared/aws/waiting.ts'
 import type { ApiConnections, ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellRinger } from '../../shared/domain/stores/doorbell.ts'
 import type { ApiMessages, OutboundRow } from '../../shared/domain/stores/messages.ts'
 import { type ConnectionRef, type EpochMs, type SendError, sentences } from '../../shared/domain/words.ts'
 import { isDeleting } from '../deleting.ts'
 import { log } from '../log.ts'
+import { acceptRow } from './accept-row.ts'
 import { ringForSend } from './ring.ts'
 
 export interface AcceptSendStores {
   readonly connections: Pick<ApiConnections, 'get'>
-  readonly messages: Pick<ApiMessages, 'accept' | 'markEnqueued'>
+  readonly messages: Pick<ApiMessages, 'accept' | 'markEnqueued'> & WaitingCounts
   readonly doorbells: DoorbellRinger
   /** How long message rows are kept. */
   readonly retentionDays: number
@@ -42,7 +44,7 @@ export async function acceptSend(
   if (connection === undefined) return { kind: 'connection_not_found' }
   if (isDeleting(connection)) return { kind: 'connection_deleting' }
 
-  const outcome = await stores.messages.accept(newRow(stores, connection, send, idempotencyKey, nowMs))
+  const outcome = await acceptRow(stores, newRow(stores, connection, send, idempotencyKey, nowMs))
   switch (outcome.kind) {
     case 'conflict':
       return { kind: 'idempotency_conflict' }

@@ -3,8 +3,8 @@ import { idSchema, isoTimeSchema, pageSchema } from './common.ts'
 
 const nameSchema = z.string().trim().min(1).max(100).meta({ description: 'A name for people.' })
 
-/** What a key may do. `tenant:*` is everything of its business profile. */
-export const apiKeyScopes = ['tenant:*'] as const
+/** Scope of a key that may do everything of its business profile. */
+export const tenantScope = 'tenant:*'
 
 export const createBusinessProfileSchema = z.strictObject({ name: nameSchema }).meta({ id: 'CreateBusinessProfile' })
 

@@ -28,6 +28,7 @@ export const problemKinds = {
   not_acceptable: { status: 406, title: 'None of the accepted media types can be given.' },
   qr_not_available: { status: 409, title: 'There is no QR code to scan.' },
   already_linked: { status: 409, title: 'The connection is linked to a device.' },
+  logout_pending: { status: 409, title: 'The connection is being logged out.', retryable: true },
   connection_deleting: { status: 409, title: 'The connection is being deleted.' },
   idempotency_conflict: { status: 409, title: 'The idempotency key was used with another body.' },
   business_profile_exists: { status: 409, title: 'There is a business profile with that id.' },

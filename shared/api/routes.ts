@@ -144,13 +144,14 @@ export const routes = {
     operationId: 'pairConnection',
     summary: 'Starts pairing again, after a logout or when the QR codes ran out. Gives the connection a new identity.',
     body: pairConnectionSchema,
-    problems: ['connection_not_found', 'connection_deleting', 'already_linked'],
+    problems: ['connection_not_found', 'connection_deleting', 'already_linked', 'logout_pending'],
   },
   restartConnection: {
     ...connectionCommand,
     path: '/connections/{connectionId}/restart',
     operationId: 'restartConnection',
     summary: 'Closes the connection and opens it again with the same identity.',
+    problems: ['connection_not_found', 'connection_deleting', 'logout_pending'],
   },
   logoutConnection: {
     ...connectionCommand,
