@@ -1,5 +1,5 @@
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
-import type { ApiMessages, OutboundRow } from '../domain/stores/messages.ts'
+import type { AcceptOutcome, ApiMessages, OutboundRow } from '../domain/stores/messages.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { attributeNames, putIf, update } from './expressions.ts'
 import { connectionKey, messageKey, outboundKey } from './ids.ts'
@@ -36,20 +36,28 @@ function answer(existing: OutboundRow, bodyHash: string) {
 export function apiMessages(store: StoreTable, limits: MessageLimits = {}): ApiMessages & WaitingCounts {
   const { documents, table } = store
   const waitingMax = limits.waitingMax ?? 5_000
+
+  async function replayOf(row: Omit<OutboundRow, 'seq'>): Promise<AcceptOutcome | undefined> {
+    if (row.idempotencyKey === undefined) return undefined
+    const existing = await readMessage(store, row, row.key)
+    return existing === undefined ? undefined : answer(asOutbound(existing), row.bodyHash)
+  }
+
   return {
     ...waitingCounts(store),
     listWaiting: (partition) => listWaiting(store, partition),
     get: (ref, messageId) => readMessage(store, ref, messageKey(messageId)),
 
     async accept(row) {
-      if (row.idempotencyKey !== undefined) {
-        // Read before a place is taken: a replay must be answered even where the connection is at its limit.
-        const existing = await readMessage(store, row, row.key)
-        if (existing !== undefined) return answer(asOutbound(existing), row.bodyHash)
-      }
+      // Read before a place is taken: a replay must be answered even where the connection is at its limit.
+      const before = await replayOf(row)
+      if (before !== undefined) return before
       const waits = row.waitingPartition !== undefined
       const place = await takePlace(store, row, { waits, waitingMax, expireAt: row.expireAt })
-      if (place.kind === 'full') return { kind: 'too_many_waiting', limit: waitingMax }
+      if (place.kind === 'full') {
+        // The last place may have gone to this very send, brought twice at the same time.
+        return (await replayOf(row)) ?? { kind: 'too_many_waiting', limit: waitingMax }
+      }
       const accepted: OutboundRow = { ...row, seq: place.seq }
       const put = await conditional(() =>
         documents.send(new PutCommand(putIf(table, toItem(accepted), 'attribute_not_exists(#key)'))),

@@ -52,10 +52,10 @@ export function isConflict(error: unknown): boolean {
 const transientNames = new Set([
   'InternalServerError',
   'InternalFailure',
-  'ItemCollectionSizeLimitExceededException',
-  'LimitExceededException',
+  'KmsThrottled',
   'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
+  'RequestThrottled',
   'RequestTimeout',
   'RequestTimeoutException',
   'ServiceUnavailable',

@@ -92,6 +92,16 @@ describe('an answer that is lost', () => {
     expect(await apiMessages(store).list(ref, 10)).toMatchObject({ items: [{ seq: 1 }] })
   })
 
+  test('to the counter leaves a gap and a place taken, which a recount frees', async () => {
+    const store = await over(patient, 'messages')
+    const api = apiMessages(store, { waitingMax: 2 })
+    patient.next('UpdateItemCommand', 'answer lost')
+    expect(await api.accept(send())).toMatchObject({ kind: 'created', row: { seq: 2 } })
+    expect((await api.accept(send())).kind).toBe('too_many_waiting')
+    expect(await api.recount(ref, 3)).toEqual({ kind: 'counted', waiting: 1 })
+    expect(await api.accept(send())).toMatchObject({ kind: 'created', row: { seq: 3 } })
+  })
+
   test('to a step that ended waiting takes the send off the count once', async () => {
     const store = await over(patient, 'messages')
     const api = apiMessages(store, { waitingMax: 2 })

@@ -122,6 +122,11 @@ export function doorbellContract(name: string, fresh: () => Promise<DoorbellPart
       expect(received?.problem).toContain(field)
     })
 
+    test('what a newer ringer says besides is no mistake', async () => {
+      await parts.post(0, JSON.stringify({ ...send('msg_1'), priority: 'high' }))
+      expect(await work(1)).toEqual([send('msg_1')])
+    })
+
     test('a malformed one is put aside with its reason, and blocks nothing', async () => {
       await parts.post(0, 'not JSON')
       const [malformed] = await poll()

@@ -114,6 +114,18 @@ export function messageStoresContract(name: string, fresh: (waitingMax: number) 
         expect((await api.accept(send({ idempotencyKey: 'order-1' }))).kind).toBe('replayed')
       })
 
+      test('of many with the same key at the same time, for the last place, one is created and no other message', async () => {
+        await Promise.all(Array.from({ length: 59 }, () => accepted()))
+        const row = await accepted({ idempotencyKey: 'first' })
+        await step(row, { status: 'sent', at: at(1) })
+        const outcomes = await Promise.all(
+          Array.from({ length: 5 }, () => api.accept(send({ idempotencyKey: 'last' }))),
+        )
+        const ids = new Set(outcomes.flatMap((outcome) => ('row' in outcome ? [outcome.row.messageId] : [])))
+        expect(ids.size).toBe(1)
+        expect(outcomes.filter((outcome) => outcome.kind === 'created')).toHaveLength(1)
+      })
+
       test('a send that failed at once does not wait', async () => {
         const row = await accepted({ status: 'failed', error: expired, waitingPartition: undefined })
         expect(row.seq).toBe(1)
