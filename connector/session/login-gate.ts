@@ -163,7 +163,7 @@ class Gate implements LoginGate {
     const now = this.#clock.monotonic()
     switch (result) {
       case 'opened':
-        this.#hear(this.#circuit.opened(key, now, probe))
+        this.#hear(this.#circuit.opened(key, now))
         return
       case 'failed':
         this.#hear(this.#circuit.failed(key, now, probe))

@@ -17,7 +17,7 @@ export interface OutageSettings {
 /** A ramp begins at this part of the full rate, and doubles each second. */
 const rampFirstPart = 1 / 4
 const rampFailuresMax = 5
-/** In a fleet too small for a circuit: silence of successes after which the first one counts as a recovery. */
+/** In a fleet too small for a circuit: how long several must have failed, and nobody succeeded, for a shared outage. */
 const quietMs = 30_000
 
 type Phase =
@@ -78,11 +78,11 @@ export class OutageCircuit {
     this.#phase.left -= 1
   }
 
-  opened(key: string, now: EpochMs, probe: boolean): CircuitNews {
+  opened(key: string, now: EpochMs): CircuitNews {
     this.#open.add(key)
     this.#failed.delete(key)
-    this.#failing.delete(key)
-    const quiet = this.#failingSince !== undefined && now - this.#failingSince >= quietMs && this.#failing.size > 0
+    const shared = this.#failing.has(key) && this.#failing.size > 1
+    const quiet = shared && this.#failingSince !== undefined && now - this.#failingSince >= quietMs
     this.#failing.clear()
     this.#failingSince = undefined
     const phase = this.#phase

@@ -99,7 +99,8 @@ export class Outbox {
     }
     this.#entries.set(id, entry)
     this.#insert(entry)
-    if (this.#mode.kind === 'refuse') this.#refuse(entry, this.#mode.code, this.#mode.message)
+    if (Date.parse(row.deadlineAt) <= this.#store.clock.now()) this.#expire(entry)
+    else if (this.#mode.kind === 'refuse') this.#refuse(entry, this.#mode.code, this.#mode.message)
     else if (this.#mode.kind === 'hold') this.#note(entry, this.#mode.note)
     else this.#pump()
     return this.#entries.has(id)
@@ -344,13 +345,21 @@ export class Outbox {
         entry.deadline.timer = this.#watchDeadline(whatsappId, deadlineAt)
         return
       }
-      const mayHaveLeft = entry.attempted || entry.state === 'handing'
-      void this.#end(whatsappId, { status: 'failed', at: this.#now(), error: mayHaveLeft ? unconfirmed : expired })
+      this.#expire(entry)
+    })
+  }
+
+  #expire(entry: Entry): void {
+    const mayHaveLeft = entry.attempted || entry.state === 'handing'
+    void this.#end(entry.row.whatsappId, {
+      status: 'failed',
+      at: this.#now(),
+      error: mayHaveLeft ? unconfirmed : expired,
     })
   }
 
   /** An outcome, of a send in the outbox or of an earlier one. Resolves once stored; rejects when the holding ended. */
-  async #end(whatsappId: string, step: SendStep): Promise<void> {
+  #end(whatsappId: string, step: SendStep): Promise<void> {
     const entry = this.#entries.get(whatsappId)
     if (entry !== undefined && entry.state !== 'ending') {
       entry.state = 'ending'
@@ -373,7 +382,6 @@ export class Outbox {
       () => this.#forget(whatsappId, entry),
       (error) => {
         this.#tellIfQuiet()
-        if (entry === undefined || !(error instanceof HoldingEnded)) throw error
         throw error
       },
     )

@@ -470,6 +470,8 @@ class ConnectionSession implements Session {
           case 'closed':
             this.#socket = undefined
             this.#opening += 1
+            // In a handover nothing follows but the end: what was not acknowledged is the next owner's.
+            if (this.#state.phase.kind === 'draining') this.#outbox.setMode({ kind: 'hold', note: '' })
             this.#dispatch(event)
             return
           default:

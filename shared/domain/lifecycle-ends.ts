@@ -48,7 +48,8 @@ export function afterEnd(
       return requestLogin({ ...state, restartsInRow }, tryOf(state, 'first'), againLane(state, circumstances), ended)
     }
     case 'let_go':
-      return letGo(state, ended)
+      // Ended as if the lease were lost, while it is held: its auth state could not be kept durable. Read anew, it may be.
+      return afterEnd(state, 'connection_lost', detail, circumstances, [...before, { kind: 'release_auth' }])
     case 'stop':
       return stop(state, rule.next.shows, {
         authState: rule.next.authState,

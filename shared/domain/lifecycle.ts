@@ -24,7 +24,7 @@ import {
 } from './lifecycle-steps.ts'
 import { conditions, endRules } from './lifecycle-table.ts'
 import type { ConnectionChange } from './stores/connections.ts'
-import { assertNever } from './words.ts'
+import { assertNever, type ConnectionReason } from './words.ts'
 
 type EventOf<K extends LifecycleEvent['kind']> = Extract<LifecycleEvent, { kind: K }>
 
@@ -60,12 +60,7 @@ export function transition(state: LifecycleState, event: LifecycleEvent, circums
     case 'send_waiting':
       return onSendWaiting(state, circumstances)
     case 'recovered':
-      if (state.phase.kind === 'slow_lane') return wake(state, laneOf(state, circumstances, 'probe'), circumstances)
-      // What failed in the outage need not sit out its wait; the limiter lets them in one after the other.
-      if (state.phase.kind === 'backoff' && state.replacedAt.length === 0 && state.pairing === undefined) {
-        return requestLogin(state, state.phase.try, laneOf(state, circumstances), [])
-      }
-      return stay(state)
+      return onRecovered(state, circumstances)
     case 'command':
       return onCommand(state, event, circumstances)
     case 'logout_done':
@@ -335,6 +330,21 @@ function onSendWaiting(state: LifecycleState, circumstances: Circumstances): Tra
     return requestLogin(state, phase.try, 'on_demand', [{ kind: 'cancel_login' }], phase.dueAt)
   }
   return stay(state)
+}
+
+/** Causes that an outage gives; what ended for another one sits out its wait. */
+const outageReasons: ReadonlySet<ConnectionReason> = new Set(
+  Object.values(endRules).flatMap(({ countsTowardOutage, next }) =>
+    countsTowardOutage && next.kind === 'backoff' ? [next.shows.reason] : [],
+  ),
+)
+
+/** WhatsApp answers again: nobody sits out a wait that the outage gave; the login limiter lets them in by ramp. */
+function onRecovered(state: LifecycleState, circumstances: Circumstances): Transition {
+  const { phase } = state
+  if (phase.kind === 'slow_lane') return wake(state, laneOf(state, circumstances, 'probe'), circumstances)
+  const waits = phase.kind === 'backoff' && circumstances.outage && outageReasons.has(state.shown.reason)
+  return waits ? requestLogin(state, phase.try, laneOf(state, circumstances), []) : stay(state)
 }
 
 function onRestricted(state: LifecycleState, until: number): Transition {

@@ -1,4 +1,4 @@
-import type { AuthState, AuthStates, Clock, Holding, LoadOutcome } from '../../../connector/ports.ts'
+import type { AuthState, AuthStates, Holding, LoadOutcome } from '../../../connector/ports.ts'
 import type { ConnectionRef, Epoch } from '../../../shared/domain/words.ts'
 import { keyOf, request, type StoreNetwork } from './network.ts'
 
@@ -107,5 +107,3 @@ export class ModelAuthState implements AuthState {
     this.#states.open.set(keyOf(this.ref), (this.#states.open.get(keyOf(this.ref)) ?? 0) - 1)
   }
 }
-
-export type { Clock }

@@ -1,8 +1,13 @@
 import type { Clock } from '../../../connector/ports.ts'
 import type { ConnectionRef } from '../../../shared/domain/words.ts'
-import type { Fate } from './auth.ts'
 
-export type { Fate }
+/** What happens to one request. Times from the moment of the call, on the network's clock. */
+export interface Fate {
+  /** When the store does it; `never`: it got lost on the way. Absent: within the call itself. */
+  readonly arrivesAfterMs?: number | 'never'
+  /** The caller gives up with an error after this time, whatever the store did or will do. Absent: it gets the answer. */
+  readonly givesUpAfterMs?: number
+}
 
 /** Decides what happens to each request to a model store. */
 export interface StoreNetwork {
