@@ -44,7 +44,7 @@ export class ConnectionAuthState implements AuthState {
     this.#records = records
     this.#journal = journal
     this.#linked = linked
-    this.#attempted = new Set([...records.keys('attempted/')].map((key) => key.slice('attempted/'.length)))
+    this.#attempted = new Set([...records.keys('attempted')].map((key) => key.slice('attempted/'.length)))
   }
 
   get registered(): boolean {
@@ -66,7 +66,7 @@ export class ConnectionAuthState implements AuthState {
 
   /** Fields of the creds that differ from what is recorded. At pair-success the identity begins to be kept. */
   saveCreds(): void {
-    const recorded = new Set(this.#records.keys('creds/'))
+    const recorded = new Set(this.#records.keys('creds'))
     for (const [field, value] of Object.entries(this.creds)) {
       if (value === undefined) continue
       const key = `creds/${field}`
@@ -122,7 +122,7 @@ export class ConnectionAuthState implements AuthState {
 
   /** Hashes, oldest first. */
   inboundHashes(): string[] {
-    return [...this.#records.keys('inbound/')].map((key) => key.slice('inbound/'.length))
+    return [...this.#records.keys('inbound')].map((key) => key.slice('inbound/'.length))
   }
 
   /** Its message row exists: it stays only to answer a redelivery. */
@@ -148,9 +148,13 @@ export class ConnectionAuthState implements AuthState {
     this.#put(`devices/${user}`, value === undefined ? null : encodeValue(value))
   }
 
+  get deviceLists(): number {
+    return this.#records.count('devices')
+  }
+
   /** Users with a device list, the longest kept first. */
   deviceUsers(): string[] {
-    return [...this.#records.keys('devices/')].map((key) => key.slice('devices/'.length))
+    return [...this.#records.keys('devices')].map((key) => key.slice('devices/'.length))
   }
 
   #put(key: string, text: string | null): void {
@@ -163,7 +167,7 @@ export class ConnectionAuthState implements AuthState {
 /** The creds as they were recorded. */
 export function credsOf(records: Records): Creds {
   const creds: Record<string, unknown> = {}
-  for (const key of records.keys('creds/')) creds[key.slice('creds/'.length)] = decodeValue(records.get(key) ?? 'null')
+  for (const key of records.keys('creds')) creds[key.slice('creds/'.length)] = decodeValue(records.get(key) ?? 'null')
   return creds as Creds
 }
 

@@ -43,6 +43,10 @@ export function authStates(deps: AuthStatesDependencies): AuthStates {
     if (journal === undefined) return
     await journal.close('abandon')
     await journal.idle()
+    forget(key, journal)
+  }
+
+  function forget(key: string, journal: Journal): void {
     if (journals.get(key) === journal) journals.delete(key)
   }
 
@@ -54,8 +58,17 @@ export function authStates(deps: AuthStatesDependencies): AuthStates {
     position: JournalPosition,
     linked: boolean,
   ): ConnectionAuthState {
-    const journal = new Journal(journalDeps, ref, holding, records, position, linked ? 'appending' : 'held_back')
-    journals.set(keyOf(ref), journal)
+    const key = keyOf(ref)
+    const journal: Journal = new Journal(
+      journalDeps,
+      ref,
+      holding,
+      records,
+      position,
+      linked ? 'appending' : 'held_back',
+      () => void journal.idle().then(() => forget(key, journal)),
+    )
+    journals.set(key, journal)
     return new ConnectionAuthState(creds, records, journal, linked)
   }
 

@@ -12,7 +12,7 @@ export interface JournalSettings {
   /** A snapshot is made after this many entries, or this many bytes of them. */
   readonly compactEntries: number
   readonly compactBytes: number
-  /** An entry larger than this becomes a snapshot (an item holds 400 KB, and a transaction carries it twice). */
+  /** An entry larger than this becomes a snapshot: an item holds 400 KB, and what is large is written cheaper as an object. */
   readonly entryBytesMax: number
 }
 
@@ -22,7 +22,7 @@ export const journalDefaults: JournalSettings = {
   lingerMs: 1_000,
   compactEntries: 256,
   compactBytes: 512 * 1024,
-  entryBytesMax: 300 * 1024,
+  entryBytesMax: 48 * 1024,
 }
 
 export interface JournalDependencies {
@@ -51,7 +51,8 @@ export interface JournalPosition {
 
 /** Ends a journal for good: the state in memory must not be used any more. */
 export class JournalEnded extends Error {
-  readonly why: 'fenced' | 'not_held' | 'conflict' | 'abandoned'
+  /** `broken`: a fault of our own. */
+  readonly why: 'fenced' | 'not_held' | 'conflict' | 'closed' | 'broken'
   constructor(why: JournalEnded['why'], what: string) {
     super(`auth journal ended: ${what}`)
     this.name = 'JournalEnded'
@@ -69,6 +70,7 @@ export class Journal {
   readonly #ref: ConnectionRef
   readonly #holding: Holding
   readonly #source: JournalSource
+  readonly #onEnded: () => void
   #position: JournalPosition
   /** `held_back`: nothing is stored until `begin`. `first`: the next write is the identity's first snapshot. */
   #mode: 'held_back' | 'first' | 'appending'
@@ -90,6 +92,7 @@ export class Journal {
     source: JournalSource,
     position: JournalPosition,
     mode: 'held_back' | 'appending',
+    onEnded: () => void,
   ) {
     this.#deps = deps
     this.#ref = ref
@@ -97,6 +100,7 @@ export class Journal {
     this.#source = source
     this.#position = position
     this.#mode = mode
+    this.#onEnded = onEnded
   }
 
   /** True while everything changed is durable, or nothing is kept yet. */
@@ -140,7 +144,7 @@ export class Journal {
       await this.durable().catch(() => undefined)
       await this.#compaction
     }
-    this.#end(new JournalEnded('abandoned', 'it was closed'))
+    this.#end(new JournalEnded('closed', 'it was closed'))
   }
 
   /** Resolves when no store call of this journal is under way, so that a reader sees all that it did. */
@@ -317,11 +321,12 @@ export class Journal {
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) waiter.reject(reason)
+    this.#onEnded()
   }
 }
 
 function asEnded(error: unknown): JournalEnded {
-  return error instanceof JournalEnded ? error : new JournalEnded('conflict', messageOf(error))
+  return error instanceof JournalEnded ? error : new JournalEnded('broken', messageOf(error))
 }
 
 function messageOf(error: unknown): string {

@@ -13,13 +13,14 @@ import { encodeValue } from './values.ts'
  * One-time prekeys are nine tenths of a device's records and all alike, so they lie in one packed buffer.
  */
 export class Records {
-  readonly #texts = new Map<string, string>()
+  /** By the first part of the name, so that one kind can be listed without a look at all others. */
+  readonly #kinds = new Map<string, Map<string, string>>()
   readonly #preKeys = new PreKeyTable()
 
   get(key: string): string | undefined {
     return key.startsWith(preKeyPrefix)
       ? this.#preKeys.get(Number(key.slice(preKeyPrefix.length)))
-      : this.#texts.get(key)
+      : this.#kinds.get(kindOf(key))?.get(key)
   }
 
   has(key: string): boolean {
@@ -27,19 +28,34 @@ export class Records {
   }
 
   set(key: string, value: string | null): void {
-    if (key.startsWith(preKeyPrefix)) this.#preKeys.set(Number(key.slice(preKeyPrefix.length)), value)
-    else if (value === null) this.#texts.delete(key)
-    else this.#texts.set(key, value)
+    if (key.startsWith(preKeyPrefix)) {
+      this.#preKeys.set(Number(key.slice(preKeyPrefix.length)), value)
+      return
+    }
+    const kind = this.#kinds.get(kindOf(key)) ?? new Map<string, string>()
+    this.#kinds.set(kindOf(key), kind)
+    if (value === null) kind.delete(key)
+    else kind.set(key, value)
   }
 
   *entries(): IterableIterator<[string, string]> {
-    yield* this.#texts
+    for (const kind of this.#kinds.values()) yield* kind
     for (const [id, value] of this.#preKeys.entries()) yield [`${preKeyPrefix}${id}`, value]
   }
 
-  *keys(prefix: string): IterableIterator<string> {
-    for (const key of this.#texts.keys()) if (key.startsWith(prefix)) yield key
+  /** Names of one kind, e.g. `creds`, the longest there first; without prekeys. */
+  keys(kind: string): IterableIterator<string> {
+    return this.#kinds.get(kind)?.keys() ?? new Map<string, string>().keys()
   }
+
+  count(kind: string): number {
+    return this.#kinds.get(kind)?.size ?? 0
+  }
+}
+
+function kindOf(key: string): string {
+  const slash = key.indexOf('/')
+  return slash < 0 ? key : key.slice(0, slash)
 }
 
 const preKeyPrefix = 'key/pre-key/'

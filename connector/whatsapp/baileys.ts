@@ -25,7 +25,7 @@ export interface WhatsAppSettings {
   readonly url?: string
   /** Hex of the 32-byte key that the server's certificate chain must lead to. Absent: WhatsApp's own. */
   readonly rootKey?: string
-  /** Shown on the phone among the linked devices. */
+  /** Shown on the phone among the linked devices, where it was linked by QR. */
   readonly deviceName: string
   readonly sendTimeoutMs: number
   /** Shown as online to contacts from login on; the phone gets no notifications then. */
@@ -69,7 +69,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         ...DEFAULT_CONNECTION_CONFIG,
         ...(settings.url !== undefined && { waWebSocketUrl: settings.url }),
         version: versionOf(request),
-        browser: [settings.deviceName, ...Browsers.macOS('Chrome').slice(1)] as SocketConfig['browser'],
+        browser: browserOf(request, settings.deviceName),
         connectTimeoutMs: settings.connectTimeoutMs ?? 20_000,
         keepAliveIntervalMs: settings.keepAliveIntervalMs ?? 30_000,
         defaultQueryTimeoutMs: 30_000,
@@ -106,6 +106,12 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
 function authStateOf(state: AuthState): ConnectionAuthState {
   if (!(state instanceof ConnectionAuthState)) throw new Error('auth state: expected one made by `authStates`')
   return state
+}
+
+/** WhatsApp refuses a pairing code to a device whose name is not a browser's on a system that it knows. */
+function browserOf(request: OpenRequest, deviceName: string): SocketConfig['browser'] {
+  const [system, browser, release] = Browsers.macOS('Chrome')
+  return [request.pairing?.method === 'code' ? system : deviceName, browser, release]
 }
 
 function versionOf(request: OpenRequest): SocketConfig['version'] {

@@ -28,8 +28,9 @@ export function deviceCache(state: ConnectionAuthState, clock: Clock): DeviceCac
     set(user, devices) {
       const kept: KeptDevices = { at: clock.now(), devices }
       state.keepDevices(user, kept)
-      const users = state.deviceUsers()
-      for (const oldest of users.slice(0, Math.max(0, users.length - usersMax))) state.keepDevices(oldest, undefined)
+      const excess = state.deviceLists - usersMax
+      if (excess <= 0) return
+      for (const oldest of state.deviceUsers().slice(0, excess)) state.keepDevices(oldest, undefined)
     },
     del(user) {
       state.keepDevices(user, undefined)

@@ -42,6 +42,7 @@ export class Inbox {
 
   /** Delivers again what an earlier worker or socket left. */
   resume(): void {
+    if (this.#closed) return
     for (const hash of this.#deps.state.inboundHashes()) void this.#delivered(hash)
   }
 

@@ -97,7 +97,7 @@ export class BaileysSocket implements WhatsAppSocket {
       })
     }
     this.#watchConnection()
-    deps.inbox.resume()
+    queueMicrotask(() => deps.inbox.resume())
   }
 
   async send(whatsappId: string, chat: string, content: SendContent): Promise<HandOver> {
@@ -175,7 +175,8 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#gate.stop()
     this.#deps.inbox.close()
     this.#web.terminate()
-    this.#finish(undefined)
+    // Not from within the caller's own step.
+    queueMicrotask(() => this.#finish(undefined))
   }
 
   async #orderlyEnd(): Promise<void> {
@@ -241,7 +242,7 @@ export class BaileysSocket implements WhatsAppSocket {
       if (event !== 'CB:receipt') return pass(event, ...items)
       this.#deps.renewals.receipt(node)
       const receipts = readReceipt(node, this.#state.creds.me)
-      const stored = Promise.all(receipts.map((receipt) => this.#listener.onReceipt(receipt)))
+      const stored = Promise.all(receipts.map(async (receipt) => this.#listener.onReceipt(receipt)))
       this.#receipts = Promise.all([stored, this.#receipts]).then(
         () => {
           if (!this.#ended) pass(event, ...items)

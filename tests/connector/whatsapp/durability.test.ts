@@ -99,6 +99,7 @@ it('an inbound message that was decrypted but not stored when the worker died is
   await device.restore()
   const told = new Told()
   device.connect(told)
+  await Promise.resolve()
   // From the journal, before WhatsApp has said a word.
   expect(told.inbound.map(({ content }) => content)).toEqual([{ type: 'text', text: { body: 'do not lose me' } }])
   await told.event('open')
@@ -207,10 +208,9 @@ function storeDown(): Promise<void> {
 }
 
 async function delivered(id: string): Promise<boolean> {
-  const { messages } = await world.control<{ messages: { id: string; receipts: Record<string, { delivered?: string }> }[] }>(
-    'GET',
-    `/phones/${contact}/sent`,
-  )
+  const { messages } = await world.control<{
+    messages: { id: string; receipts: Record<string, { delivered?: string }> }[]
+  }>('GET', `/phones/${contact}/sent`)
   const receipts = Object.entries(messages.find((message) => message.id === id)?.receipts ?? {})
   return receipts.some(([device, { delivered: at }]) => !device.endsWith(':0') && at !== undefined)
 }
