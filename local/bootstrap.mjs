@@ -61,7 +61,9 @@ function realBin(name, file) {
 
 /** `npm ci` when what is installed is not what package-lock.json says; the stamp is written when an install is complete. */
 function install() {
-  const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   const stamp = join(root, 'node_modules', '.holdfast-install')
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   if (existsSync(node) && !existsSync(stamp) && matchesLock()) {
@@ -70,7 +72,8 @@ function install() {
   }
   say('installing what package-lock.json names (npm ci)')
   const done = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit' })
-  if (done.error !== undefined) fail(`npm could not be started (${done.error.message}): install npm, which comes with Node.js`)
+  if (done.error !== undefined)
+    fail(`npm could not be started (${done.error.message}): install npm, which comes with Node.js`)
   if (done.status !== 0) fail(`npm ci failed with code ${done.status}`)
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, wanted)
@@ -83,7 +86,12 @@ function matchesLock() {
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages ?? {}
   const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages ?? {}
   return Object.entries(locked).every(
-    ([path, entry]) => path === '' || entry.optional === true || entry.devOptional === true || entry.peer === true || installed[path]?.version === entry.version,
+    ([path, entry]) =>
+      path === '' ||
+      entry.optional === true ||
+      entry.devOptional === true ||
+      entry.peer === true ||
+      installed[path]?.version === entry.version,
   )
 }
 
@@ -91,7 +99,9 @@ function assertNode() {
   const found = spawnSync(node, ['--version'], { encoding: 'utf8' })
   const major = Number(/^v(\d+)/.exec(found.stdout ?? '')?.[1] ?? 0)
   if (major !== NODE_MAJOR) {
-    fail(`node_modules/.bin/node is ${found.stdout?.trim() || 'missing'}, expected Node ${NODE_MAJOR}: delete node_modules and try again`)
+    fail(
+      `node_modules/.bin/node is ${found.stdout?.trim() || 'missing'}, expected Node ${NODE_MAJOR}: delete node_modules and try again`,
+    )
   }
 }
 
@@ -99,7 +109,9 @@ function needJava() {
   if (javaMajor() >= JAVA_MAJOR_MIN) return
   aptInstall('openjdk-17-jre-headless')
   if (javaMajor() >= JAVA_MAJOR_MIN) return
-  fail(`DynamoDB Local needs Java ${JAVA_MAJOR_MIN} or newer: install openjdk-17-jre-headless (Debian, Ubuntu) or openjdk@17 (Homebrew)`)
+  fail(
+    `DynamoDB Local needs Java ${JAVA_MAJOR_MIN} or newer: install openjdk-17-jre-headless (Debian, Ubuntu) or openjdk@17 (Homebrew)`,
+  )
 }
 
 function javaMajor() {
@@ -112,7 +124,8 @@ function javaMajor() {
 function needChromium() {
   if (!existsSync(join(root, 'tests', 'console')) || hasChromium()) return
   aptInstall('chromium')
-  if (!hasChromium()) fail('The console is tested in a real browser: install chromium (Debian, Ubuntu) or Google Chrome')
+  if (!hasChromium())
+    fail('The console is tested in a real browser: install chromium (Debian, Ubuntu) or Google Chrome')
 }
 
 function hasChromium() {

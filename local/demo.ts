@@ -13,7 +13,7 @@ export async function demoProfile(stateDir: string, httpUrl: string, adminApiKey
   if (kept !== undefined && (await works(httpUrl, kept.apiKey))) return kept
   const profile = await post(`${httpUrl}/admin/business-profiles`, adminApiKey, { name: 'Demo' })
   const businessProfileId = field(profile, 'businessProfileId')
-  const key = await post(`${httpUrl}/admin/business-profiles/${businessProfileId}/api-keys`, adminApiKey, { name: 'demo' })
+  const key = await post(`${httpUrl}/admin/business-profiles/${businessProfileId}/api-keys`, adminApiKey, {})
   const demo: Demo = { businessProfileId, apiKey: field(key, 'apiKey') }
   writeFileSync(file, JSON.stringify(demo, undefined, 2), { mode: 0o600 })
   return demo
@@ -32,12 +32,16 @@ async function post(url: string, adminApiKey: string, body: object): Promise<Rea
     body: JSON.stringify(body),
   })
   const text = await answer.text()
-  if (!answer.ok) throw new Error(`The demo business profile could not be made: POST ${new URL(url).pathname} answered ${answer.status} ${text}`)
+  if (!answer.ok)
+    throw new Error(
+      `The demo business profile could not be made: POST ${new URL(url).pathname} answered ${answer.status} ${text}`,
+    )
   return JSON.parse(text) as Readonly<Record<string, unknown>>
 }
 
 function field(answer: Readonly<Record<string, unknown>>, name: string): string {
   const value = answer[name]
-  if (typeof value !== 'string') throw new Error(`The demo business profile could not be made: the answer has no ${name}`)
+  if (typeof value !== 'string')
+    throw new Error(`The demo business profile could not be made: the answer has no ${name}`)
   return value
 }
