@@ -27,8 +27,20 @@ beforeAll(async () => {
   const { connectionId } = (await call('POST', '/connections', { key, body: { label: 'x' } })).json
   path = `/connections/${connectionId}`
   ref = { businessProfileId, connectionId }
+  const row = await cloud.stores.connections.get(ref)
   const now = new Date().toISOString()
-  await cloud.stores.worker.update(ref, 1, { status: 'connected', reason: 'open', message: 'x', linkedAt: now }, now)
+  await cloud.stores.worker.update(
+    ref,
+    1,
+    {
+      status: 'connected',
+      reason: 'open',
+      message: 'x',
+      linkedAt: now,
+      handledCommandId: row?.command?.commandId ?? null,
+    },
+    now,
+  )
   await cloud.doorbells()
 })
 afterAll(() => cloud?.stop())
