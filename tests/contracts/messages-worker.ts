@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import * as ids from '../../shared/aws/ids.ts'
+import { canStep } from '../../shared/domain/message-status.ts'
 import type { InboundRow, OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import { sendErrorCodes } from '../../shared/domain/words.ts'
 import { at, failure, received, ref, send } from './message-rows.ts'
 
 export interface WorkerMessageSide {
@@ -140,6 +142,37 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
           expect(await stored(row)).toMatchObject({ status: 'failed', error: { code } })
         })
       }
+
+      test('from every status to every other are decided as `message-status.ts` decides', async () => {
+        const failures = sendErrorCodes.map(
+          (code) => ({ status: 'failed', error: { code, message: 'Failed.' } }) as const,
+        )
+        const positions = [
+          ...(['queued', 'sent', 'delivered', 'read', 'played'] as const).map((status) => ({ status })),
+          ...failures,
+        ]
+        const steps: SendStep[] = [
+          ...(['sent', 'delivered', 'read', 'played'] as const).map((status) => ({ status, at: at(5) })),
+          ...failures.map((failed) => ({ ...failed, at: at(5) })),
+        ]
+        const decisions = positions.flatMap((position) => steps.map((what) => ({ position, what })))
+        const outcomes = await Promise.all(
+          decisions.map(async ({ position, what }) => {
+            const row = await waiting({
+              ...position,
+              waitingPartition: position.status === 'queued' ? 3 : undefined,
+            })
+            return { position, what, kind: (await step(row, what)).kind, row: await stored(row) }
+          }),
+        )
+        for (const { position, what, kind, row } of outcomes) {
+          const forward = canStep(position, what)
+          expect({ position, what, kind }).toEqual({ position, what, kind: forward ? 'written' : 'stale' })
+          const { status, error } = forward ? { error: undefined, ...what } : { error: undefined, ...position }
+          expect({ position, what, status: row?.status, error: row?.error }).toEqual({ position, what, status, error })
+          expect(row?.waitingPartition).toBe(status === 'queued' ? 3 : undefined)
+        }
+      })
 
       test('our own timeout never undoes an ack', async () => {
         const row = await waiting()
