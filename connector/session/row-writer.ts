@@ -5,6 +5,8 @@ import type { Clock, Holding, Log, Random, Timer } from '../ports.ts'
 
 /** How long a lazy change waits for another one to go with. */
 const lazyMs = 1_000
+/** A request that was given up may still arrive, and overwrite what was written after it; by then it has. */
+const lateArrivalMs = 15_000
 
 /**
  * Writes a connection's row, one write at a time. What changes meanwhile is merged, so that the latest state wins and a slow
@@ -21,6 +23,9 @@ export class RowWriter {
   #pending: ConnectionChange | undefined
   #lazy: Timer | undefined
   #retry: Timer | undefined
+  /** Every field as it was said last. */
+  #said: ConnectionChange = {}
+  #repeat: Timer | undefined
   #writing = false
   #stopped = false
   #failures = 0
@@ -48,6 +53,7 @@ export class RowWriter {
   write(change: ConnectionChange, lazily = false): void {
     if (this.#stopped) return
     this.#pending = { ...this.#pending, ...change }
+    this.#said = { ...this.#said, ...change }
     if (this.#writing || this.#retry !== undefined) return
     if (lazily) {
       this.#lazy ??= this.#clock.after(lazyMs, () => {
@@ -72,8 +78,10 @@ export class RowWriter {
     this.#pending = undefined
     this.#lazy?.cancel()
     this.#retry?.cancel()
+    this.#repeat?.cancel()
     this.#lazy = undefined
     this.#retry = undefined
+    this.#repeat = undefined
     this.#wakeWaiters()
   }
 
@@ -116,11 +124,21 @@ export class RowWriter {
       // What failed comes first, what was said since then overrides it.
       this.#pending = { ...change, ...this.#pending }
       this.#log.warn({ error: errorName(error), failures: this.#failures }, 'Status could not be stored, trying again')
+      this.#repeatLater()
       this.#retry = this.#clock.after(storeRetryDelayMs(this.#failures, this.#random.next()), () => {
         this.#retry = undefined
         this.#flush()
       })
     }
+  }
+
+  /** Says everything once more when the answers that are missing can mean nothing any more. */
+  #repeatLater(): void {
+    this.#repeat?.cancel()
+    this.#repeat = this.#clock.after(lateArrivalMs, () => {
+      this.#repeat = undefined
+      this.write(this.#said)
+    })
   }
 
   #wakeWaiters(): void {

@@ -42,25 +42,26 @@ export class ModelAuthStates {
       return stored
     }
     return {
-      load: (ref, holding) =>
-        request(network, 'auth.load', ref, (): LoadOutcome => {
-          const stored = claim(ref, holding)
-          if (stored === undefined) return { kind: 'fenced' }
-          switch (stored.identity) {
-            case 'linked':
-              return { kind: 'loaded', state: new ModelAuthState(this, ref, true) }
-            case 'unreadable':
-              return { kind: 'unreadable', error: new Error('checksum does not match') }
-            default:
-              return { kind: stored.identity }
-          }
-        }),
-      create: (ref, holding) =>
-        request(network, 'auth.create', ref, () => {
-          if (claim(ref, holding) === undefined) return { kind: 'fenced' as const }
-          this.created.set(keyOf(ref), (this.created.get(keyOf(ref)) ?? 0) + 1)
-          return { kind: 'created' as const, state: new ModelAuthState(this, ref, false) }
-        }),
+      // A state is in memory only where the answer arrived.
+      load: async (ref, holding): Promise<LoadOutcome> => {
+        const identity = await request(network, 'auth.load', ref, () => claim(ref, holding)?.identity)
+        switch (identity) {
+          case undefined:
+            return { kind: 'fenced' }
+          case 'linked':
+            return { kind: 'loaded', state: new ModelAuthState(this, ref, true) }
+          case 'unreadable':
+            return { kind: 'unreadable', error: new Error('checksum does not match') }
+          default:
+            return { kind: identity }
+        }
+      },
+      create: async (ref, holding) => {
+        const claimed = await request(network, 'auth.create', ref, () => claim(ref, holding) !== undefined)
+        if (!claimed) return { kind: 'fenced' }
+        this.created.set(keyOf(ref), (this.created.get(keyOf(ref)) ?? 0) + 1)
+        return { kind: 'created', state: new ModelAuthState(this, ref, false) }
+      },
       archive: (ref, holding) =>
         request(network, 'auth.archive', ref, () => {
           if (this.stored(ref).epoch === holding.epoch) this.set(ref, 'archived')
