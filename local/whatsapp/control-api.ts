@@ -1,70 +1,40 @@
 /** The HTTP control API: phones, faults, statistics and the event stream, in JSON. Problems are RFC 9457 documents. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { z } from 'zod'
 import type { Connection } from './connection.ts'
+import {
+  type Answer,
+  type Handler,
+  Problem,
+  type Request,
+  type Route,
+  readBody,
+  route,
+  writeAnswer,
+  writeProblem,
+} from './control-http.ts'
+import {
+  defined,
+  message,
+  messageId,
+  newPhone,
+  pairingCode,
+  parse,
+  phoneSettings,
+  scan,
+  shownDevices,
+  shownFault,
+  shownPhone,
+} from './control-requests.ts'
 import type { Account } from './directory.ts'
 import { actAtOnce } from './fault-actions.ts'
-import { type Fault, faultRequest } from './faults.ts'
+import { faultRequest } from './faults.ts'
 import { PairingError, type PairingProblem } from './pairing.ts'
 import type { Simulator } from './simulator.ts'
 import { reinstall, unlink } from './unlinking.ts'
 
-class Problem extends Error {
-  readonly status: number
-  readonly code: string
-
-  constructor(status: number, code: string, detail: string) {
-    super(detail)
-    this.status = status
-    this.code = code
-  }
-}
-
-interface Request {
-  /** Path parameters in the order of the pattern. */
-  path: string[]
-  query: URLSearchParams
-  body: unknown
-  /** Aborts when the caller is gone or the server stops. */
-  signal: AbortSignal
-}
-
-interface Answer {
-  status: number
-  body?: unknown
-}
-
-type Handler = (request: Request) => Answer | Promise<Answer>
-
-interface Route {
-  method: string
-  pattern: RegExp
-  handle: Handler
-}
-
-const BODY_BYTES_MAX = 1024 * 1024
 const INBOX_WAIT_SECONDS_MAX = 60
 const PAIRING_TIMEOUT_MS = 30_000
-
-const phoneNumber = z
-  .string()
-  .transform((text) => text.replaceAll(/[+\s-]/g, ''))
-  .pipe(z.string().regex(/^[1-9]\d{5,14}$/, 'expected 6 to 15 digits with country code'))
-
-const settings = z.strictObject({
-  name: z.string().optional(),
-  business: z.boolean().optional(),
-  autoDeliver: z.boolean().optional(),
-  autoRead: z.boolean().optional(),
-  receiptsFrom: z.enum(['lid', 'pn']).optional(),
-  history: z.boolean().optional(),
-})
-const newPhone = settings.extend({ phoneNumber })
-const scan = z.strictObject({ qr: z.string() })
-const pairingCode = z.strictObject({ code: z.string() })
-const message = z.strictObject({ to: phoneNumber, text: z.string(), id: z.string().min(1).max(64).optional() })
-const messageId = z.strictObject({ id: z.string() })
 
 const PAIRING_STATUS: Record<PairingProblem, number> = {
   qr_malformed: 400,
@@ -75,44 +45,6 @@ const PAIRING_STATUS: Record<PairingProblem, number> = {
   pairing_in_progress: 409,
   device_signature_invalid: 422,
   client_gone: 409,
-}
-
-function parse<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
-  const parsed = schema.safeParse(body)
-  if (parsed.success) return parsed.data
-  throw new Problem(400, 'invalid_request', z.prettifyError(parsed.error))
-}
-
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(value).filter(([, field]) => field !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
-}
-
-function shownFault({ id, request, applied, expiresAt }: Fault) {
-  const until = expiresAt === undefined ? undefined : new Date(expiresAt).toISOString()
-  return { id, ...request, applied, expiresAt: until }
-}
-
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request) {
-    length += (chunk as Buffer).length
-    if (length > BODY_BYTES_MAX) throw new Problem(413, 'body_too_large', `expected at most ${BODY_BYTES_MAX} bytes`)
-    chunks.push(chunk as Buffer)
-  }
-  if (length === 0) return {}
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString())
-  } catch {
-    throw new Problem(400, 'invalid_json', 'the body is not JSON')
-  }
-}
-
-function write(response: ServerResponse, { status, body }: Answer, contentType = 'application/json'): void {
-  if (response.destroyed) return
-  response.writeHead(status, body === undefined ? {} : { 'content-type': contentType })
-  response.end(body === undefined ? undefined : JSON.stringify(body))
 }
 
 export class ControlApi {
@@ -134,15 +66,9 @@ export class ControlApi {
       return
     }
     try {
-      write(response, await this.#answer(incoming, response, url))
+      writeAnswer(response, await this.#answer(incoming, response, url))
     } catch (error) {
-      const known = error instanceof Problem ? error : asProblem(error)
-      const { status, code, message: detail } = known
-      write(
-        response,
-        { status, body: { title: code.replaceAll('_', ' '), status, code, detail } },
-        'application/problem+json',
-      )
+      writeProblem(response, error instanceof Problem ? error : asProblem(error))
     }
   }
 
@@ -169,11 +95,6 @@ export class ControlApi {
 
   #table(): Route[] {
     const { directory, faults, stats, pairing } = this.#simulator
-    const route = (method: string, path: string, handle: Handler): Route => ({
-      method,
-      pattern: new RegExp(`^${path.replaceAll(/:\w+/g, '([^/]+)')}$`),
-      handle,
-    })
     const onPhone =
       (handle: (account: Account, request: Request) => Answer | Promise<Answer>): Handler =>
       (request) =>
@@ -195,7 +116,7 @@ export class ControlApi {
         'PATCH',
         '/phones/:number',
         onPhone((account, { body }) => {
-          account.phone.change(defined(parse(settings, body)))
+          account.phone.change(defined(parse(phoneSettings, body)))
           return { status: 200, body: shownPhone(account) }
         }),
       ),
@@ -363,20 +284,4 @@ async function readInbox(account: Account, { query, signal }: Request): Promise<
   if (!(seconds >= 0) || !(count >= 0)) throw new Problem(400, 'invalid_request', 'wait and count: expected numbers')
   if (seconds > 0) await inbox.waitFor(count, AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]))
   return { status: 200, body: inbox.record() }
-}
-
-function shownPhone(account: Account) {
-  const { phoneNumber: number, lid, phone } = account
-  return { phoneNumber: number, lid, ...phone.settings, devices: shownDevices(account) }
-}
-
-function shownDevices(account: Account) {
-  return [...account.companions.values()].map((companion) => ({
-    device: companion.address.device,
-    key: companion.key,
-    linkedAt: companion.linkedAt,
-    connected: companion.connection !== undefined,
-    preKeys: companion.preKeys.size,
-    unacknowledged: companion.mailbox.size,
-  }))
 }

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { answerMex } from './account-standing.ts'
 import { type BinaryNode, bigEndian, child, children, node, requiredBytes, SERVER_JID } from './binary-node.ts'
 import type { CompanionDevice } from './companion-device.ts'
 import type { Connection } from './connection.ts'
@@ -72,6 +73,10 @@ const DEVICE_QUERIES: Record<string, Handler<DeviceContext>> = {
   'privacy set privacy': empty,
   'privacy set tokens': () => result(node('tokens')),
   'urn:xmpp:whatsapp:dirty set clean': empty,
+  'w:mex get query': ({ simulator, connection, query }) => {
+    const answer = answerMex(simulator, connection, query)
+    return answer ? result(answer) : failed(501, 'feature-not-implemented')
+  },
   'w:stats set add': empty,
   'w:sync:app:state set sync': ({ query }) => result(noPatches(query)),
   'status set status': empty,

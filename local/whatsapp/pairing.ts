@@ -3,17 +3,17 @@
  * companion signs in turn; only a good signature makes it a device of the account, and 515 sends it to log in as one.
  */
 
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, pbkdf2, randomBytes } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createHmac, randomBytes } from 'node:crypto'
 import { proto } from '@whiskeysockets/baileys'
 import { type BinaryNode, child, childBytes, node, requiredBytes, unixSeconds } from './binary-node.ts'
 import type { CompanionDevice, DeviceKeys } from './companion-device.ts'
 import type { Connection } from './connection.ts'
-import { generateKeyPair, type KeyPair, sharedSecret } from './curve.ts'
+import { generateKeyPair, type KeyPair } from './curve.ts'
 import { signAsAccount, verifiedByDevice } from './device-identity.ts'
 import type { Account } from './directory.ts'
 import { formatJid, parseJid } from './jids.ts'
 import { announceDevice } from './notices.ts'
+import { openKeyBundle, unwrapWithCode, WRAPPED_KEY_BYTES, wrapWithCode } from './pairing-code.ts'
 import type { Simulator } from './simulator.ts'
 
 export type PairingProblem =
@@ -72,31 +72,7 @@ interface Candidate {
 
 const REFS = 6
 const REF_BYTES = 24
-const CODE_ITERATIONS = 131_072
-const SALT_BYTES = 32
-const CTR_IV_BYTES = 16
-const GCM_IV_BYTES = 12
-const GCM_TAG_BYTES = 16
 const KEY_BYTES = 32
-
-const derive = promisify(pbkdf2)
-
-function hkdf(inputKey: Buffer, salt: Buffer, info: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', inputKey, salt, info, KEY_BYTES))
-}
-
-async function wrapWithCode(code: string, publicKey: Buffer): Promise<Buffer> {
-  const salt = randomBytes(SALT_BYTES)
-  const iv = randomBytes(CTR_IV_BYTES)
-  const cipher = createCipheriv('aes-256-ctr', await derive(code, salt, CODE_ITERATIONS, KEY_BYTES, 'sha256'), iv)
-  return Buffer.concat([salt, iv, cipher.update(publicKey), cipher.final()])
-}
-
-async function unwrapWithCode(code: string, wrapped: Buffer): Promise<Buffer> {
-  const key = await derive(code, wrapped.subarray(0, SALT_BYTES), CODE_ITERATIONS, KEY_BYTES, 'sha256')
-  const decipher = createDecipheriv('aes-256-ctr', key, wrapped.subarray(SALT_BYTES, SALT_BYTES + CTR_IV_BYTES))
-  return Buffer.concat([decipher.update(wrapped.subarray(SALT_BYTES + CTR_IV_BYTES)), decipher.final()])
-}
 
 interface ScannedQr {
   ref: string
@@ -164,11 +140,7 @@ export class PairingDesk {
     const candidate = this.#candidates.get(connection)
     const phoneNumber = parseJid(request.attrs.jid)?.user
     if (!candidate || !phoneNumber || !this.#simulator.directory.account(phoneNumber)) return undefined
-    const wrapped = requiredBytes(
-      request,
-      'link_code_pairing_wrapped_companion_ephemeral_pub',
-      SALT_BYTES + CTR_IV_BYTES + KEY_BYTES,
-    )
+    const wrapped = requiredBytes(request, 'link_code_pairing_wrapped_companion_ephemeral_pub', WRAPPED_KEY_BYTES)
     const ref = randomBytes(REF_BYTES)
     candidate.linkCode = { phoneNumber, ref, wrappedCompanionEphemeral: wrapped, entered: undefined }
     const content = [node('link_code_pairing_ref', {}, ref)]
@@ -219,40 +191,17 @@ export class PairingDesk {
     const entered = candidate?.linkCode?.entered
     if (!candidate?.linkCode || !entered) return undefined
     candidate.linkCode.entered = undefined
-    const secret = this.#openKeyBundle(candidate, entered, request)
+    const secret = openKeyBundle(requiredBytes(request, 'link_code_pairing_wrapped_key_bundle'), {
+      ephemeral: entered.ephemeral,
+      identity: entered.account.phone.signal.identity,
+      companionEphemeral: entered.companionEphemeral,
+      companionIdentity: candidate.keys.identityKey,
+    })
     if (!secret) {
       entered.finish.reject(new PairingError('code_wrong', 'the code is not the one that the client shows'))
       return undefined
     }
     return () => this.#pairSuccess(candidate, secret, entered.finish)
-  }
-
-  #openKeyBundle(
-    candidate: Candidate,
-    entered: NonNullable<LinkCode['entered']>,
-    request: BinaryNode,
-  ): Buffer | undefined {
-    const { ephemeral, companionEphemeral, account } = entered
-    const { identity } = account.phone.signal
-    const bundle = requiredBytes(request, 'link_code_pairing_wrapped_key_bundle')
-    const companionIdentity = requiredBytes(request, 'companion_identity_public', KEY_BYTES)
-    try {
-      const shared = sharedSecret(ephemeral.privateKey, companionEphemeral)
-      const sealed = bundle.subarray(SALT_BYTES + GCM_IV_BYTES)
-      const key = hkdf(shared, bundle.subarray(0, SALT_BYTES), 'link_code_pairing_key_bundle_encryption_key')
-      const decipher = createDecipheriv('aes-256-gcm', key, bundle.subarray(SALT_BYTES, SALT_BYTES + GCM_IV_BYTES))
-      decipher.setAuthTag(sealed.subarray(sealed.length - GCM_TAG_BYTES))
-      const opened = Buffer.concat([decipher.update(sealed.subarray(0, -GCM_TAG_BYTES)), decipher.final()])
-      const expected = Buffer.concat([companionIdentity, identity.publicKey])
-      if (!opened.subarray(0, 2 * KEY_BYTES).equals(expected)) return undefined
-      if (!companionIdentity.equals(candidate.keys.identityKey)) return undefined
-      const identities = sharedSecret(identity.privateKey, companionIdentity)
-      const random = opened.subarray(2 * KEY_BYTES)
-      return hkdf(Buffer.concat([shared, identities, random]), Buffer.alloc(KEY_BYTES), 'adv_secret')
-    } catch {
-      // GCM does not authenticate: another code.
-      return undefined
-    }
   }
 
   #pairSuccess(

@@ -12,7 +12,9 @@ import type { Account } from './directory.ts'
 import { firstMessages } from './first-messages.ts'
 import { Inbox, type InboxMessage, type InboxRecord } from './inbox.ts'
 import { type DeviceAddress, deviceKey, formatJid, lidOf } from './jids.ts'
+import { pad, textOf, typeOf, unpad } from './message-content.ts'
 import { bundleFromRetry, retryKeys } from './prekey-nodes.ts'
+import { type SentMessage, SentMessages } from './sent-messages.ts'
 import {
   type Ciphertext,
   type CiphertextType,
@@ -40,17 +42,6 @@ export interface PhoneRecord extends PhoneSettings {
   signal: SignalIdentityRecord
 }
 
-interface SentMessage {
-  id: string
-  to: string
-  text: string
-  sentAt: string
-  /** The Message protobuf, for retries. */
-  message: Buffer
-  /** By the recipient's device. */
-  receipts: Record<string, { delivered?: string; read?: string; retries?: number }>
-}
-
 const DEFAULTS: PhoneSettings = {
   name: '',
   business: false,
@@ -60,45 +51,14 @@ const DEFAULTS: PhoneSettings = {
   history: true,
 }
 
-const SENT_MAX = 5000
 const RETRIES_MAX = 5
 /** From the second retry on a retry receipt carries a bundle, since the sender's session may be the cause. */
 const RETRY_WITH_KEYS = 2
-const PADDING_MAX = 16
-
-function pad(plaintext: Uint8Array): Buffer {
-  const length = 1 + ((randomBytes(1)[0] ?? 0) % PADDING_MAX)
-  return Buffer.concat([plaintext, Buffer.alloc(length, length)])
-}
-
-function unpad(padded: Buffer): Buffer {
-  const length = padded.at(-1) ?? 0
-  if (length < 1 || length > PADDING_MAX || length > padded.length) throw new Error('the plaintext is not padded')
-  return padded.subarray(0, padded.length - length)
-}
-
-/** The field that says what kind of message it is; context and key distribution only accompany it. */
-function typeOf(message: proto.IMessage): string {
-  const fields = Object.keys(message).filter((field) => message[field as keyof proto.IMessage] != null)
-  return fields.find((field) => field !== 'messageContextInfo' && field !== 'senderKeyDistributionMessage') ?? 'empty'
-}
-
-function textOf(message: proto.IMessage): string | undefined {
-  return (
-    message.conversation ??
-    message.extendedTextMessage?.text ??
-    message.imageMessage?.caption ??
-    message.videoMessage?.caption ??
-    message.documentMessage?.caption ??
-    undefined
-  )
-}
-
 export class Phone {
   readonly phoneNumber: string
   readonly inbox: Inbox
   readonly #simulator: Simulator
-  readonly #sent = new Map<string, SentMessage>()
+  readonly #sent = new SentMessages()
   /** The device identity that was verified last, by companion. */
   readonly #checkedIdentities = new Map<string, Buffer>()
   #signal: SignalIdentity
@@ -159,16 +119,15 @@ export class Phone {
   receiveReceipt(sender: DeviceAddress, receipt: BinaryNode): void {
     const ids = [receipt.attrs.id ?? '', ...children(child(receipt, 'list'), 'item').map(({ attrs }) => attrs.id ?? '')]
     if (receipt.attrs.type === 'retry') this.#inBackground(() => this.#sendAgain(sender, ids[0] ?? '', receipt))
-    else for (const id of ids) this.#noteReceipt(sender, id, receipt.attrs.type)
+    else for (const id of ids) this.#sent.noteReceipt(sender, id, receipt.attrs.type, this.#timestamp())
   }
 
   /** Sends a text to all devices of a number and to this number's own companions; resolves when it is on its way. */
   send(to: Account, text: string, id = `3A${randomBytes(9).toString('hex').toUpperCase()}`): Promise<string> {
     return this.#enqueue(async () => {
       const message = Buffer.from(proto.Message.encode({ conversation: text }).finish())
-      const sentAt = new Date(this.#simulator.now()).toISOString()
-      this.#sent.set(id, { id, to: to.phoneNumber, text, sentAt, message, receipts: {} })
-      if (this.#sent.size > SENT_MAX) this.#sent.delete(this.#sent.keys().next().value ?? '')
+      const sentAt = this.#timestamp()
+      this.#sent.add({ id, to: to.phoneNumber, text, sentAt, message })
       const { directory } = this.#simulator
       const own = directory.account(this.phoneNumber)
       const others = own && own !== to ? directory.devices(own) : []
@@ -216,11 +175,15 @@ export class Phone {
   }
 
   sentMessages(): Omit<SentMessage, 'message'>[] {
-    return [...this.#sent.values()].map(({ message: _, ...shown }) => shown)
+    return this.#sent.shown()
   }
 
   get #key(): string {
     return deviceKey({ phoneNumber: this.phoneNumber, device: 0 })
+  }
+
+  #timestamp(): string {
+    return new Date(this.#simulator.now()).toISOString()
   }
 
   #changed(): void {
@@ -282,7 +245,7 @@ export class Phone {
       device: sender.device,
       type: typeOf(message),
       text: textOf(message),
-      receivedAt: new Date(this.#simulator.now()).toISOString(),
+      receivedAt: this.#timestamp(),
     })
     const { arrivals } = entry
     this.#simulator.events.publish({
@@ -348,28 +311,16 @@ export class Phone {
     this.#simulator.router.routeReceipt(sender, node('receipt', { to: jid, ...attrs }, content))
   }
 
-  #noteReceipt(sender: DeviceAddress, id: string, type: string | undefined): void {
-    const sent = this.#sent.get(id)
-    if (!sent) return
-    const at = new Date(this.#simulator.now()).toISOString()
-    const receipts = sent.receipts[deviceKey(sender)] ?? {}
-    if (type === 'read' || type === 'played') receipts.read = at
-    else if (type === undefined || type === 'inactive') receipts.delivered = at
-    sent.receipts[deviceKey(sender)] = receipts
-  }
-
   async #sendAgain(sender: DeviceAddress, id: string, receipt: BinaryNode): Promise<void> {
     const sent = this.#sent.get(id)
     const to = sent && this.#simulator.directory.account(sent.to)
     if (!sent || !to) return
-    const receipts = sent.receipts[deviceKey(sender)] ?? {}
-    receipts.retries = (receipts.retries ?? 0) + 1
-    sent.receipts[deviceKey(sender)] = receipts
-    if (receipts.retries > RETRIES_MAX) return
+    const retries = this.#sent.noteRetry(sender, id)
+    if (retries > RETRIES_MAX) return
     const bundle = bundleFromRetry(receipt) ?? this.#simulator.directory.takeBundle(sender)
     if (!bundle) return
     await this.signal.startSession(sender, bundle)
-    await this.#transmit(id, to, sent.message, [sender], receipts.retries)
+    await this.#transmit(id, to, sent.message, [sender], retries)
   }
 
   async #transmit(

@@ -149,6 +149,16 @@ describe('faults', () => {
     expect((await simulation.inbox(BOB)).messages.map(({ id }) => id)).not.toContain(refused)
   })
 
+  test('while a number is refused with 463, the account says that it is locked and until when', async () => {
+    const standing = () => client.socket.fetchAccountReachoutTimelock()
+    expect(await standing()).toMatchObject({ isActive: false })
+    await simulation.fault({ kind: 'error-acks', errorCode: 463, ms: 3_600_000, target: DEVICE })
+    const { isActive, timeEnforcementEnds } = await standing()
+    expect(isActive).toBe(true)
+    expect(Number(timeEnforcementEnds)).toBeGreaterThan(Date.now() + 3_500_000)
+    expect(await client.socket.fetchNewChatMessageCap()).toEqual({ capping_status: 'NONE' })
+  })
+
   test('dropped acks take their share', async () => {
     await simulation.fault({ kind: 'drop-acks', share: 1, target: DEVICE })
     const dropped = await client.sendText(BOB, 'all of them')
