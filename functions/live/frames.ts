@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { toConnection } from '../../shared/api/connections.ts'
-import type { ConnectionEvent, ConnectionFrame, LiveFrame, MessageFrame } from '../../shared/api/live.ts'
+import type { ChangeFrame, ConnectionEvent, ConnectionFrame, LiveFrame, MessageFrame } from '../../shared/api/live.ts'
 import { toMessage } from '../../shared/api/messages.ts'
 import type { Problem } from '../../shared/api/problems.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
@@ -36,6 +36,24 @@ function connectionEvent(before: ConnectionRow | undefined, after: ConnectionRow
       return moved ? 'whatsapp-disconnected' : 'connection-updated'
     default:
       return assertNever(after.status)
+  }
+}
+
+/**
+ * Of two changes of one item only the later is told. A change that has a name keeps it through later ones that have none, as long
+ * as it is true: who waits for `whatsapp-connected` hears of it although the label was changed right after.
+ */
+export function latest(earlier: ChangeFrame, later: ChangeFrame): ChangeFrame {
+  if (later.event !== 'connection-updated') return later
+  switch (earlier.event) {
+    case 'whatsapp-qr':
+      return later.data.qr === undefined ? later : { ...later, event: earlier.event }
+    case 'whatsapp-connected':
+    case 'whatsapp-reconnecting':
+    case 'whatsapp-disconnected':
+      return earlier.data.status === later.data.status ? { ...later, event: earlier.event } : later
+    default:
+      return later
   }
 }
 

@@ -1,60 +1,36 @@
 import type { ChangeFrame } from '../../shared/api/live.ts'
 import type { BusinessProfileId } from '../../shared/domain/words.ts'
+import { latest } from '../live/frames.ts'
 
-/** A change of one item as a stream record tells it. */
-export interface Change<Row> {
+/** What a stream record has to tell. */
+export interface News {
   readonly businessProfileId: BusinessProfileId
-  /** Changes with the same key are folded into one, from the first `before` to the last `after`. */
+  /** Of news with the same key only the latest is told. */
   readonly key: string
-  readonly before?: Row
-  readonly after?: Row
-  readonly sequenceNumber: string
-}
-
-/** What came of the records with one key. */
-export interface Folded<Row> {
-  readonly businessProfileId: BusinessProfileId
-  readonly before?: Row
-  readonly after?: Row
-  readonly sequenceNumbers: readonly string[]
-}
-
-/** Keeps the latest state per key, in the order of each key's last change. */
-export function fold<Row>(changes: readonly Change<Row>[]): readonly Folded<Row>[] {
-  const byKey = new Map<string, Folded<Row>>()
-  for (const { key, businessProfileId, before, after, sequenceNumber } of changes) {
-    const earlier = byKey.get(key)
-    byKey.delete(key)
-    const first = earlier === undefined ? before : earlier.before
-    byKey.set(key, {
-      businessProfileId,
-      ...(first === undefined ? {} : { before: first }),
-      ...(after === undefined ? {} : { after }),
-      sequenceNumbers: [...(earlier?.sequenceNumbers ?? []), sequenceNumber],
-    })
-  }
-  return [...byKey.values()]
+  readonly frame: ChangeFrame
 }
 
 /** What one business profile's sockets are to hear, and which records it came from. */
 export interface Outgoing {
   readonly businessProfileId: BusinessProfileId
-  readonly frames: ChangeFrame[]
-  readonly sequenceNumbers: string[]
+  readonly frames: readonly ChangeFrame[]
+  readonly sequenceNumbers: readonly string[]
 }
 
-export function byBusinessProfile<Row>(
-  folded: readonly Folded<Row>[],
-  frameOf: (before: Row | undefined, after: Row | undefined) => ChangeFrame | undefined,
-): readonly Outgoing[] {
-  const outgoing = new Map<BusinessProfileId, Outgoing>()
-  for (const { businessProfileId, before, after, sequenceNumbers } of folded) {
-    const frame = frameOf(before, after)
-    if (frame === undefined) continue
-    const entry = outgoing.get(businessProfileId) ?? { businessProfileId, frames: [], sequenceNumbers: [] }
-    entry.frames.push(frame)
-    entry.sequenceNumbers.push(...sequenceNumbers)
-    outgoing.set(businessProfileId, entry)
-  }
-  return [...outgoing.values()]
+/** The latest per key, in the order of each key's last change, per business profile. */
+export function fold(news: readonly (News & { readonly sequenceNumber: string })[]): readonly Outgoing[] {
+  const profiles = Map.groupBy(news, ({ businessProfileId }) => businessProfileId)
+  return [...profiles].map(([businessProfileId, ofProfile]) => {
+    const byKey = new Map<string, ChangeFrame>()
+    for (const { key, frame } of ofProfile) {
+      const earlier = byKey.get(key)
+      byKey.delete(key)
+      byKey.set(key, earlier === undefined ? frame : latest(earlier, frame))
+    }
+    return {
+      businessProfileId,
+      frames: [...byKey.values()],
+      sequenceNumbers: ofProfile.map(({ sequenceNumber }) => sequenceNumber),
+    }
+  })
 }

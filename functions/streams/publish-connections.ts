@@ -1,6 +1,5 @@
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { liveStore } from '../../shared/aws/live.ts'
-import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import { configure } from '../config.ts'
 import { connectionDeletedFrame, connectionFrame } from '../live/frames.ts'
 import { socketsAt } from '../live/sockets.ts'
@@ -12,23 +11,19 @@ import { RetryQueue } from './retry-queue.ts'
 const config = configure('LIVE_TABLE', 'LIVE_CALLBACK_URL', 'PUBLISH_RETRY_QUEUE_URL')
 
 /** Stream of the table `connections`. */
-export const handler = publisher<ConnectionRow>({
+export const handler = publisher({
   ports: {
     live: liveStore({ documents: documentClient(), table: config.LIVE_TABLE }),
     sockets: socketsAt(config.LIVE_CALLBACK_URL),
   },
   retries: new RetryQueue(queueClient(), config.PUBLISH_RETRY_QUEUE_URL),
-  changeOf: (record) => {
+  newsOf: (record) => {
     const images = imagesOf(record)
     const before = images.before && connectionOf(images.before)
     const after = images.after && connectionOf(images.after)
     const row = after ?? before
     if (row === undefined) throw new Error('stream record without images')
-    const { businessProfileId, connectionId } = row
-    return { businessProfileId, key: connectionId, ...(before ? { before } : {}), ...(after ? { after } : {}) }
-  },
-  frameOf: (before, after) => {
-    if (after !== undefined) return connectionFrame(before, after)
-    return before && connectionDeletedFrame(before, isoNow())
+    const frame = after ? connectionFrame(before, after) : connectionDeletedFrame(row, isoNow())
+    return frame && { businessProfileId: row.businessProfileId, key: row.connectionId, frame }
   },
 })

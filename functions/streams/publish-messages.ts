@@ -18,18 +18,18 @@ const keyOf = (row: MessageRow): string =>
   row.direction === 'outbound' ? `${row.messageId}#${row.status}` : row.messageId
 
 /** Stream of the table `messages`. Rows that go, by age or with their connection, are no news. */
-export const handler = publisher<MessageRow>({
+export const handler = publisher({
   ports: {
     live: liveStore({ documents: documentClient(), table: config.LIVE_TABLE }),
     sockets: socketsAt(config.LIVE_CALLBACK_URL),
   },
   retries: new RetryQueue(queueClient(), config.PUBLISH_RETRY_QUEUE_URL),
-  changeOf: (record) => {
+  newsOf: (record) => {
     const images = imagesOf(record)
     const after = images.after && messageOf(images.after)
     if (after === undefined) return undefined
     const before = images.before && messageOf(images.before)
-    return { businessProfileId: after.businessProfileId, key: keyOf(after), after, ...(before ? { before } : {}) }
+    const frame = messageFrame(before, after)
+    return frame && { businessProfileId: after.businessProfileId, key: keyOf(after), frame }
   },
-  frameOf: (before, after) => after && messageFrame(before, after),
 })

@@ -1,42 +1,40 @@
 import middy from '@middy/core'
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda'
-import type { ChangeFrame } from '../../shared/api/live.ts'
 import { bounded } from '../bounded.ts'
 import { type FanOutPorts, fanOut } from '../live/fan-out.ts'
 import { log } from '../log.ts'
 import { sequenceNumberOf } from './decode.ts'
-import { byBusinessProfile, type Change, fold, type Outgoing } from './fold.ts'
+import { fold, type News, type Outgoing } from './fold.ts'
 import type { RetryQueue } from './retry-queue.ts'
 
 const profilesAtOnce = 4
 
-export interface Publishing<Row> {
+export interface Publishing {
   readonly ports: FanOutPorts
   readonly retries: RetryQueue
   /** Undefined for records that nobody hears of. Throws for what is not a row. */
-  readonly changeOf: (record: DynamoDBRecord) => Omit<Change<Row>, 'sequenceNumber'> | undefined
-  readonly frameOf: (before: Row | undefined, after: Row | undefined) => ChangeFrame | undefined
+  readonly newsOf: (record: DynamoDBRecord) => News | undefined
 }
 
 /**
  * The handler of a table's stream: changes become frames on the sockets of their business profile. A failure is put into the
  * retry queue and holds up no other; only where that fails too is the record reported, and the stream brings it again.
  */
-export function publisher<Row>({ ports, retries, changeOf, frameOf }: Publishing<Row>) {
+export function publisher({ ports, retries, newsOf }: Publishing) {
   return middy<DynamoDBStreamEvent, DynamoDBBatchResponse>().handler(async (event) => {
     log.resetKeys()
     const failed: string[] = []
-    const changes: Change<Row>[] = []
+    const told: (News & { readonly sequenceNumber: string })[] = []
     for (const record of event.Records) {
       const sequenceNumber = sequenceNumberOf(record)
       try {
-        const change = changeOf(record)
-        if (change !== undefined) changes.push({ ...change, sequenceNumber })
+        const news = newsOf(record)
+        if (news !== undefined) told.push({ ...news, sequenceNumber })
       } catch (error) {
         if (!(await setAside(record, sequenceNumber, error))) failed.push(sequenceNumber)
       }
     }
-    await bounded(byBusinessProfile(fold(changes), frameOf), profilesAtOnce, async (outgoing) => {
+    await bounded(fold(told), profilesAtOnce, async (outgoing) => {
       if (!(await publish(outgoing))) failed.push(...outgoing.sequenceNumbers)
     })
     return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) }
@@ -50,7 +48,7 @@ export function publisher<Row>({ ports, retries, changeOf, frameOf }: Publishing
       return unclosed.length === 0 || (await put({ kind: 'close', socketIds: [...unclosed] }))
     } catch (error) {
       log.warn('not published; it will be tried again', { businessProfileId, error: error as Error })
-      return put({ kind: 'frames', businessProfileId, frames })
+      return put({ kind: 'frames', businessProfileId, frames: [...frames] })
     }
   }
 

@@ -73,8 +73,12 @@ async function post(subscription: Subscription): Promise<Outcome> {
   const { socketId, businessProfileId } = subscription
   for (const payload of await snapshotPayloads(connections, subscription)) {
     const delivery = await sockets.post(socketId, payload)
-    if (delivery.kind === 'failed') throw delivery.error
     if (delivery.kind === 'delivered') continue
+    if (delivery.kind === 'failed') {
+      // Without a snapshot it shows nothing or half of it: closed, it comes back and asks for another.
+      log.warn('socket is closed: its snapshot could not be delivered', { socketId, error: delivery.error })
+      return (await sockets.close(socketId)).kind === 'failed' ? 'failed' : 'done'
+    }
     if (mayBeConnecting(subscription, Date.now())) return 'connecting'
     await live.removeSocket(socketId, businessProfileId)
     return 'done'

@@ -31,7 +31,6 @@ export const problemKinds = {
   logout_pending: { status: 409, title: 'The connection is being logged out.', retryable: true },
   connection_deleting: { status: 409, title: 'The connection is being deleted.' },
   idempotency_conflict: { status: 409, title: 'The idempotency key was used with another body.' },
-  business_profile_exists: { status: 409, title: 'There is a business profile with that id.' },
   payload_too_large: { status: 413, title: 'The body is too large.' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json.' },
   too_many_waiting: { status: 429, title: 'The connection has too many waiting sends.', retryable: true },

@@ -298,6 +298,23 @@ describe('changes of connections', () => {
     ])
   })
 
+  test('keep their name through changes without one, for as long as it is true', async () => {
+    const socketId = await open()
+    const [back, scanned] = [await connection(opening), await connection()]
+    const records = [
+      await change(back, { status: 'reconnecting', reason: 'restoring', message: 'x' }),
+      await change(back, opening),
+      await change(scanned, { qr: { text: 'one', expiresAt: inMs(20_000) } }),
+      await change(back, { label: 'Desk' }),
+      await change(scanned, { reason: 'passkey_required', message: 'x', qr: null }),
+    ]
+    await run(handlers.publishConnections, ...records)
+    expect(cloud.services.frames(socketId)).toMatchObject([
+      { event: 'whatsapp-connected', connectionId: back.connectionId, version: 4, data: { label: 'Desk' } },
+      { event: 'connection-updated', connectionId: scanned.connectionId, data: { reason: 'passkey_required' } },
+    ])
+  })
+
   test('go to those who listen, and to nobody else', async () => {
     const [row, unwanted] = [await connection(), await connection()]
     const all = await open()
