@@ -131,69 +131,64 @@ describe('what a partition row means', () => {
  * observer looks on its own; rates differ by up to 5 % either way. When the observer takes, the holder's deadline is past.
  */
 test('with clocks that differ by five per cent either way, a partition is never taken before its holder stopped', () => {
-  const rate = fc.double({ min: 0.95, max: 1.05, noNaN: true })
+  const rate = fc.constantFrom(0.95, 0.98, 1, 1.02, 1.05)
+  /** Mostly at once, now and then slow. */
+  const delay = (max: number) =>
+    fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 0, max: 20 }) }, fc.integer({ min: 0, max }))
   const renewals = fc.array(
     fc.record({
       gap: fc.integer({ min: 100, max: 6_000 }),
-      toStore: fc.integer({ min: 0, max: 8_000 }),
-      back: fc.integer({ min: 0, max: 8_000 }),
+      toStore: delay(8_000),
+      back: delay(8_000),
       lost: fc.boolean(),
     }),
-    { maxLength: 8 },
+    { maxLength: 4 },
   )
   const looks = fc.array(
-    fc.record({
-      gap: fc.integer({ min: 50, max: 4_000 }),
-      there: fc.integer({ min: 0, max: 3_000 }),
-      back: fc.integer({ min: 0, max: 3_000 }),
-    }),
-    { minLength: 10, maxLength: 40 },
+    fc.record({ gap: fc.integer({ min: 50, max: 1_000 }), there: delay(3_000), back: delay(3_000) }),
+    {
+      minLength: 60,
+      maxLength: 80,
+    },
   )
   fc.assert(
-    fc.property(
-      rate,
-      rate,
-      renewals,
-      looks,
-      fc.integer({ min: 0, max: 3_000 }),
-      (holderRate, observerRate, sent, looked, takeDelay) => {
-        let at = 0
-        const writes = sent.map((renewal, index) => {
-          at += renewal.gap
-          return {
-            counter: index + 1,
-            stampedAt: at,
-            storedAt: at + renewal.toStore,
-            confirmedAt: renewal.lost ? Number.POSITIVE_INFINITY : at + renewal.toStore + renewal.back,
-          }
-        })
-        const counterAt = (time: number) =>
-          Math.max(0, ...writes.filter((write) => write.storedAt <= time).map((write) => write.counter))
-        // The first registration counts as a renewal at time 0.
-        const confirmedStampAt = (time: number) =>
-          Math.max(0, ...writes.filter((write) => write.confirmedAt <= time).map((write) => write.stampedAt))
-
-        let memory: FleetMemory = emptyMemory
-        let time = 0
-        for (const { gap, there, back } of looked) {
-          const askedAt = time + gap
-          const counter = counterAt(askedAt + there)
-          const view = viewOf([worker('a', counter)])
-          memory = look(memory, view, askedAt * observerRate, (askedAt + there + back) * observerRate)
-          time = askedAt + there + back
-          const standing = standingOf('a', worker('a', counter), memory, askedAt * observerRate, terms)
-          if (standing.kind !== 'silent') continue
-          const takenAt = time + takeDelay
-          // The take's own condition: the counter has still not moved. A take refuses renewals that arrive after it.
-          if (counterAt(takenAt) !== standing.counterSeen) continue
-          const stamp = { monotonic: confirmedStampAt(takenAt) * holderRate, wall: 0 }
-          const now = { monotonic: takenAt * holderRate, wall: 0 }
-          expect(isLeaseValid(stamp, now, terms)).toBe(false)
-          return
+    fc.property(rate, rate, renewals, looks, delay(3_000), (holderRate, observerRate, sent, looked, takeDelay) => {
+      let at = 0
+      const writes = sent.map((renewal, index) => {
+        at += renewal.gap
+        return {
+          counter: index + 1,
+          stampedAt: at,
+          storedAt: at + renewal.toStore,
+          confirmedAt: renewal.lost ? Number.POSITIVE_INFINITY : at + renewal.toStore + renewal.back,
         }
-      },
-    ),
-    { numRuns: 3_000 },
+      })
+      const counterAt = (time: number) =>
+        Math.max(0, ...writes.filter((write) => write.storedAt <= time).map((write) => write.counter))
+      // The first registration counts as a renewal at time 0.
+      const confirmedStampAt = (time: number) =>
+        Math.max(0, ...writes.filter((write) => write.confirmedAt <= time).map((write) => write.stampedAt))
+
+      let memory: FleetMemory = emptyMemory
+      let time = 0
+      for (const { gap, there, back } of looked) {
+        const askedAt = time + gap
+        const counter = counterAt(askedAt + there)
+        const view = viewOf([worker('a', counter)])
+        memory = look(memory, view, askedAt * observerRate, (askedAt + there + back) * observerRate)
+        time = askedAt + there + back
+        const standing = standingOf('a', worker('a', counter), memory, askedAt * observerRate, terms)
+        if (standing.kind !== 'silent') continue
+        const takenAt = time + takeDelay
+        // The take's own condition: the counter has still not moved. A take refuses renewals that arrive after it.
+        if (counterAt(takenAt) !== standing.counterSeen) continue
+        const stamp = { monotonic: confirmedStampAt(takenAt) * holderRate, wall: 0 }
+        const now = { monotonic: takenAt * holderRate, wall: 0 }
+        expect(isLeaseValid(stamp, now, terms)).toBe(false)
+        return
+      }
+    }),
+    { numRuns: 2_000 },
   )
 })
 
