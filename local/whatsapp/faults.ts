@@ -14,8 +14,9 @@ const target = z.union([
   z.strictObject({ share: z.number().min(0).max(1) }),
 ])
 
+const positive = z.int().positive().optional()
 /** How often it acts, and for how long it stands; without either an ending kind acts once, at once. */
-const limits = { target, count: z.int().positive().optional(), ms: z.int().positive().optional() }
+const limits = { target, count: positive, ms: positive }
 
 export const faultRequest = z.discriminatedUnion('kind', [
   /** TCP reset. */
@@ -27,7 +28,7 @@ export const faultRequest = z.discriminatedUnion('kind', [
     ...limits,
   }),
   /** The socket stays open, nothing is heard or said; with `ignoreClose` not even the client's WebSocket close. */
-  z.strictObject({ kind: z.literal('silent'), ignoreClose: z.boolean().default(false), ...limits }),
+  z.strictObject({ kind: z.literal('silent'), ignoreClose: z.boolean().default(false), target, ms: positive }),
   /** An HTTP status instead of the upgrade; no device is known then, so only `all` and `share` match. */
   z.strictObject({ kind: z.literal('refuse-upgrade'), status: z.int().min(400).max(599).default(503), ...limits }),
   /** `<failure reason>`, on open sockets and at every later login while it stands. */
@@ -55,9 +56,8 @@ export const faultRequest = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('delay'),
     target,
-    count: z.int().positive().optional(),
     ms: z.int().positive(),
-    durationMs: z.int().positive().optional(),
+    durationMs: positive,
   }),
 ])
 
@@ -93,10 +93,18 @@ export function endsSockets(kind: FaultKind): boolean {
   return ENDING.has(kind)
 }
 
+/** How often a fault acts in all; `silent` and `delay` are states, which nothing counts. */
+function countOf(request: FaultRequest): number | undefined {
+  return 'count' in request ? request.count : undefined
+}
+
 /** Ending kinds stay for later logins only when a limit says for how long; a `failure` stays until it is deleted. */
 function stands(request: FaultRequest): boolean {
   return (
-    !endsSockets(request.kind) || request.kind === 'failure' || request.count !== undefined || request.ms !== undefined
+    !endsSockets(request.kind) ||
+    request.kind === 'failure' ||
+    countOf(request) !== undefined ||
+    request.ms !== undefined
   )
 }
 
@@ -164,12 +172,13 @@ export class Faults {
   /** Counts one application; a fault that has none left no longer stands. */
   apply(fault: Fault): void {
     fault.applied++
-    if (fault.request.count !== undefined && fault.applied >= fault.request.count) this.remove(fault.id)
+    if (this.spent(fault)) this.remove(fault.id)
   }
 
-  /** Whether an ending fault may still act. */
+  /** Whether a fault has acted as often as it was asked to. */
   spent(fault: Fault): boolean {
-    return fault.request.count !== undefined && fault.applied >= fault.request.count
+    const count = countOf(fault.request)
+    return count !== undefined && fault.applied >= count
   }
 
   #dropExpired(): void {

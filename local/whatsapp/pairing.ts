@@ -141,6 +141,8 @@ export class PairingDesk {
     const phoneNumber = parseJid(request.attrs.jid)?.user
     if (!candidate || !phoneNumber || !this.#simulator.directory.account(phoneNumber)) return undefined
     const wrapped = requiredBytes(request, 'link_code_pairing_wrapped_companion_ephemeral_pub', WRAPPED_KEY_BYTES)
+    const renewed = new PairingError('code_not_requested', 'the client has asked for a new code since')
+    candidate.linkCode?.entered?.finish.reject(renewed)
     const ref = randomBytes(REF_BYTES)
     candidate.linkCode = { phoneNumber, ref, wrappedCompanionEphemeral: wrapped, entered: undefined }
     const content = [node('link_code_pairing_ref', {}, ref)]

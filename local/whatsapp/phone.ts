@@ -54,6 +54,7 @@ const DEFAULTS: PhoneSettings = {
 const RETRIES_MAX = 5
 /** From the second retry on a retry receipt carries a bundle, since the sender's session may be the cause. */
 const RETRY_WITH_KEYS = 2
+
 export class Phone {
   readonly phoneNumber: string
   readonly inbox: Inbox
