@@ -257,6 +257,8 @@ export interface SessionSettings {
   readonly sendTimeoutMs: number
   readonly inFlightMax: number
   readonly qrTtlFirstMs: number
+  /** How long the row of an inbound message is kept; absent: 90 days. */
+  readonly inboundKeptMs?: number
   readonly clientVersion?: readonly [number, number, number]
 }
 

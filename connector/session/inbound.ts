@@ -3,11 +3,16 @@ import type { InboundRow } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, Epoch, EpochMs } from '../../shared/domain/words.ts'
 import type { InboundMessage } from '../ports.ts'
 
-/** How long an inbound message is kept. */
-export const inboundKeptMs = 90 * 24 * 60 * 60_000
+const keptMsDefault = 90 * 24 * 60 * 60_000
 
 /** The row of a received message. Its id follows from chat, sender and WhatsApp's id, so that a redelivery finds it there. */
-export function inboundRow(ref: ConnectionRef, epoch: Epoch, message: InboundMessage, now: EpochMs): InboundRow {
+export function inboundRow(
+  ref: ConnectionRef,
+  epoch: Epoch,
+  message: InboundMessage,
+  now: EpochMs,
+  keptMs = keptMsDefault,
+): InboundRow {
   const messageId = inboundMessageIdOf(message.chat, message.sender, message.whatsappId)
   const at = new Date(now).toISOString()
   return {
@@ -29,6 +34,6 @@ export function inboundRow(ref: ConnectionRef, epoch: Epoch, message: InboundMes
     epoch,
     createdAt: at,
     updatedAt: at,
-    expireAt: Math.floor((now + inboundKeptMs) / 1_000),
+    expireAt: Math.floor((now + keptMs) / 1_000),
   }
 }

@@ -1,13 +1,12 @@
 import type { SendsMode } from '../../shared/domain/lifecycle-sends.ts'
 import type { OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
-import type { ConnectionRef, EpochMs, SendErrorCode } from '../../shared/domain/words.ts'
+import type { ConnectionRef, EpochMs, SendError, SendErrorCode } from '../../shared/domain/words.ts'
 import type { AuthState, HandOver, SendReceipt, ServerAck, SessionSettings, Timer, WhatsAppSocket } from '../ports.ts'
+import { RestrictedChats, restrictedCode, restrictionMs } from './restricted-chats.ts'
+import { expired, newChatsRestricted, rejected, unconfirmed } from './send-failures.ts'
+import { SendNotes } from './send-notes.ts'
 import { HoldingEnded, type StoreContext, untilStored, within } from './until-stored.ts'
 
-/** WhatsApp's reach-out time lock: refuses chats that are new to the account. */
-const restrictedCode = '463'
-/** WhatsApp does not say how long the lock lasts; after this the next send to a refused chat asks again. */
-const restrictionMs = 60 * 60_000
 const notSentRetryMs = 2_000
 /** Timers hold 31 bits of milliseconds; a later deadline is looked at again after a day. */
 const timerMaxMs = 24 * 60 * 60_000
@@ -34,7 +33,6 @@ interface Entry {
   attempted: boolean
   resent: boolean
   timer?: Timer
-  noted?: string
 }
 
 export interface OutboxListener {
@@ -58,13 +56,12 @@ export class Outbox {
   /** Those that wait, by `seq`. */
   #list: Entry[] = []
   readonly #ended = new Set<string>()
-  /** Chats that WhatsApp refused while the account is restricted, and until when. */
-  readonly #refusedChats = new Map<string, EpochMs>()
+  readonly #restricted = new RestrictedChats()
+  readonly #notes: SendNotes
   #mode: SendsMode = { kind: 'hold', note: '' }
   #socket: WhatsAppSocket | undefined
   #auth: AuthState | undefined
   #finishing = false
-  #notes: Promise<void> = Promise.resolve()
   #quietWaiters: (() => void)[] = []
 
   constructor(options: {
@@ -79,6 +76,7 @@ export class Outbox {
     this.#store = options.store
     this.#settings = options.settings
     this.#listener = options.listener
+    this.#notes = new SendNotes(options.ref, options.messages, options.store)
   }
 
   /** Sends waiting or in flight. */
@@ -130,30 +128,17 @@ export class Outbox {
   }
 
   /** The server accepted or refused a message of ours. Resolves once that is stored. */
-  async acked(ack: ServerAck): Promise<void> {
-    const at = this.#now()
-    const entry = this.#entries.get(ack.whatsappId)
-    if (ack.error === undefined) {
-      if (entry !== undefined) this.#refusedChats.delete(entry.row.chat)
-      return this.#end(ack.whatsappId, { status: 'sent', at })
+  async acked({ whatsappId, error }: ServerAck): Promise<void> {
+    const chat = this.#entries.get(whatsappId)?.row.chat
+    if (error === undefined) {
+      if (chat !== undefined) this.#restricted.allowed(chat)
+      return this.#end(whatsappId, { status: 'sent', at: this.#now() })
     }
-    const restricted = ack.error === restrictedCode
-    if (restricted) {
-      const until = this.#store.clock.now() + restrictionMs
-      if (entry !== undefined) this.#refusedChats.set(entry.row.chat, until)
-      this.#listener.onRestricted(until)
-    }
-    return this.#end(ack.whatsappId, {
-      status: 'failed',
-      at,
-      error: {
-        code: restricted ? 'new_chats_restricted' : 'rejected_by_whatsapp',
-        message: restricted
-          ? 'WhatsApp does not let this number start new chats at the moment.'
-          : `WhatsApp refused the message (code ${ack.error}).`,
-        whatsappCode: ack.error,
-      },
-    })
+    if (error !== restrictedCode) return this.#fail(whatsappId, rejected(error))
+    const until = this.#store.clock.now() + restrictionMs
+    if (chat !== undefined) this.#restricted.refused(chat, until)
+    this.#listener.onRestricted(until)
+    return this.#fail(whatsappId, { ...newChatsRestricted, whatsappCode: error })
   }
 
   /** A receipt is an ack as well. Resolves once it is stored. */
@@ -216,15 +201,8 @@ export class Outbox {
         continue
       }
       this.#list.splice(at, 1)
-      if (this.#refusedForNow(chat)) {
-        void this.#end(entry.row.whatsappId, {
-          status: 'failed',
-          at: this.#now(),
-          error: {
-            code: 'new_chats_restricted',
-            message: 'WhatsApp does not let this number start new chats at the moment.',
-          },
-        })
+      if (this.#restricted.refuses(chat, this.#store.clock.now())) {
+        void this.#fail(entry.row.whatsappId, newChatsRestricted)
         continue
       }
       busyChats.add(chat)
@@ -275,11 +253,7 @@ export class Outbox {
         this.#insert(entry)
         break
       case 'refused':
-        void this.#end(entry.row.whatsappId, {
-          status: 'failed',
-          at: this.#now(),
-          error: { code: result.code, message: result.why },
-        })
+        void this.#fail(entry.row.whatsappId, { code: result.code, message: result.why })
         break
     }
     this.#pump()
@@ -329,11 +303,8 @@ export class Outbox {
 
   #refuse(entry: Entry, code: SendErrorCode, message: string): void {
     if (entry.state === 'ending') return
-    void this.#end(entry.row.whatsappId, {
-      status: 'failed',
-      at: this.#now(),
-      error: entry.attempted && code === 'no_active_connection' ? unconfirmed : { code, message },
-    })
+    const mayHaveLeft = entry.attempted && code === 'no_active_connection'
+    void this.#fail(entry.row.whatsappId, mayHaveLeft ? unconfirmed : { code, message })
   }
 
   #watchDeadline(whatsappId: string, deadlineAt: string): Timer {
@@ -351,11 +322,11 @@ export class Outbox {
 
   #expire(entry: Entry): void {
     const mayHaveLeft = entry.attempted || entry.state === 'handing'
-    void this.#end(entry.row.whatsappId, {
-      status: 'failed',
-      at: this.#now(),
-      error: mayHaveLeft ? unconfirmed : expired,
-    })
+    void this.#fail(entry.row.whatsappId, mayHaveLeft ? unconfirmed : expired)
+  }
+
+  #fail(whatsappId: string, error: SendError): Promise<void> {
+    return this.#end(whatsappId, { status: 'failed', at: this.#now(), error })
   }
 
   /** An outcome, of a send in the outbox or of an earlier one. Resolves once stored; rejects when the holding ended. */
@@ -393,32 +364,15 @@ export class Outbox {
     this.#auth?.settled(whatsappId)
     if (entry !== undefined && this.#entries.get(whatsappId) === entry) {
       this.#entries.delete(whatsappId)
+      this.#notes.forget(whatsappId)
       this.#ended.add(whatsappId)
       if (this.#ended.size > endedKept) this.#ended.delete(this.#ended.values().next().value as string)
     }
     this.#tellIfQuiet()
   }
 
-  /** Notes are a courtesy: one at a time, tried once, and not written to a send that went meanwhile. */
   #note(entry: Entry, sentence: string): void {
-    if (entry.noted === sentence || sentence === '') return
-    entry.noted = sentence
-    this.#notes = this.#notes.then(async () => {
-      const { over, holding } = this.#store
-      if (entry.state !== 'waiting' || entry.noted !== sentence || over.aborted || !holding.held()) return
-      const outcome = await this.#messages
-        .note(this.#ref, entry.row.whatsappId, holding.epoch, sentence, this.#now())
-        .catch(() => undefined)
-      if (outcome?.kind === 'fenced') holding.fenced()
-    })
-  }
-
-  #refusedForNow(chat: string): boolean {
-    const until = this.#refusedChats.get(chat)
-    if (until === undefined) return false
-    if (until > this.#store.clock.now()) return true
-    this.#refusedChats.delete(chat)
-    return false
+    this.#notes.write(entry.row.whatsappId, sentence, () => entry.state === 'waiting')
   }
 
   #quiet(): boolean {
@@ -442,9 +396,3 @@ export class Outbox {
     return new Date(this.#store.clock.now()).toISOString()
   }
 }
-
-const expired = { code: 'expired', message: 'The message could not be sent before its deadline.' } as const
-const unconfirmed = {
-  code: 'unconfirmed',
-  message: 'The message may have been sent, but WhatsApp did not confirm it in time.',
-} as const

@@ -14,21 +14,20 @@ import type {
   Holding,
   Log,
   LoginLane,
-  LoginPermit,
   OutboundRow,
   Session,
   SessionDependencies,
   SessionFactory,
-  SocketListener,
+  SocketEvent,
   Timer,
-  WhatsAppSocket,
 } from '../ports.ts'
 import { ClientVersions } from './client-versions.ts'
-import { inboundRow } from './inbound.ts'
 import { Liveness } from './liveness.ts'
 import { Outbox } from './outbox.ts'
 import { errorName, RowWriter } from './row-writer.ts'
 import { SessionAuth } from './session-auth.ts'
+import { SessionLogin } from './session-login.ts'
+import { SessionSocket } from './session-socket.ts'
 import { HoldingEnded, type StoreContext, untilStored, within } from './until-stored.ts'
 
 /** Makes the sessions of one worker. */
@@ -57,6 +56,8 @@ class ConnectionSession implements Session {
   readonly #outbox: Outbox
   readonly #auth: SessionAuth
   readonly #liveness: Liveness
+  readonly #login: SessionLogin
+  readonly #socket: SessionSocket
   readonly #stopListening: () => void
   #settle: () => void = () => undefined
   #end: () => void = () => undefined
@@ -66,15 +67,9 @@ class ConnectionSession implements Session {
   #running = false
   #timer: Timer | undefined
   #timerDueAt: number | undefined
-  #permit: LoginPermit | undefined
-  #login: AbortController | undefined
-  #socket: WhatsAppSocket | undefined
-  /** Raised when a socket or a preparation is given up, so that nothing is heard of it any more. */
-  #opening = 0
   #openingShown: boolean
   #lastCommandId: string | undefined
   #sends = ''
-  #storing = 0
 
   constructor(row: ConnectionRow, holding: Holding, dependencies: SessionDependencies, versions: ClientVersions) {
     const { clock, random, connections, messages, settings, logins } = dependencies
@@ -114,6 +109,16 @@ class ConnectionSession implements Session {
     })
     this.#auth = new SessionAuth(this.ref, dependencies.authStates, this.#store)
     this.#liveness = new Liveness(clock, random, settings, () => this.#dispatch({ kind: 'liveness_failed' }))
+    this.#login = new SessionLogin(this.ref, logins, () => this.#dispatch({ kind: 'login_granted' }))
+    this.#socket = new SessionSocket({
+      ref: this.ref,
+      whatsapp: dependencies.whatsapp,
+      messages,
+      outbox: this.#outbox,
+      store: this.#store,
+      inboundKeptMs: settings.inboundKeptMs,
+      onEvent: (event) => this.#heard(event),
+    })
     this.#stopListening = logins.onRecovery(() => this.#dispatch({ kind: 'recovered' }))
   }
 
@@ -168,18 +173,19 @@ class ConnectionSession implements Session {
     const { clock } = this.#dependencies
     const until = clock.monotonic() + timeoutMs
     const left = () => Math.max(0, until - clock.monotonic())
-    const open = this.#state.phase.kind === 'open' ? this.#socket : undefined
+    const open = this.#state.phase.kind === 'open'
     this.#dispatch({ kind: 'drain' })
-    if (open !== undefined) {
+    if (open) {
       await this.#outbox.finish(left())
       this.#liveness.stop()
       // Closing flushes what the socket has received: its rows are part of the handover.
-      const closed = open.close().then(() => this.#quiet())
-      if (!(await within(clock, left(), closed))) this.#dropSocket('closed_by_us')
-    } else {
-      this.#dropSocket('closed_by_us')
+      await within(
+        clock,
+        left(),
+        this.#socket.close().then(() => this.#socket.quiet()),
+      )
     }
-    this.#socket = undefined
+    this.#socket.drop('closed_by_us')
     if (this.#openingShown) this.#write({ opening: null })
     const flushed = Promise.all([this.#auth.close('flush'), this.#writer.landed()])
     await within(clock, left(), flushed)
@@ -191,10 +197,8 @@ class ConnectionSession implements Session {
     this.#over.abort()
     this.#state = { ...this.#state, phase: { kind: 'ended' } }
     this.#timer?.cancel()
-    this.#login?.abort()
-    this.#permit?.done('neutral')
-    this.#permit = undefined
-    this.#dropSocket('lease')
+    this.#login.end()
+    this.#socket.drop('lease')
     this.#dependencies.logins.report?.(this.ref, 'left')
     this.#liveness.stop()
     this.#outbox.stop()
@@ -300,17 +304,18 @@ class ConnectionSession implements Session {
   #setSends(): void {
     if (this.#state.phase.kind === 'draining' || this.#state.phase.kind === 'ended') return
     const mode = sendsMode(this.#state)
-    const said = JSON.stringify([mode, this.#opening])
+    const said = JSON.stringify([mode, this.#socket.generation])
     if (said === this.#sends) return
     this.#sends = said
     if (mode.kind !== 'flow') {
       this.#outbox.setMode(mode)
       return
     }
+    const socket = this.#socket.current
     const auth = this.#auth.state
-    if (this.#socket === undefined || auth === undefined) throw new Error('open without a socket or auth state')
-    this.#outbox.opened(this.#socket, auth)
-    this.#liveness.watch(this.#socket)
+    if (socket === undefined || auth === undefined) throw new Error('open without a socket or auth state')
+    this.#outbox.opened(socket, auth)
+    this.#liveness.watch(socket)
   }
 
   // ── Effects ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -318,15 +323,13 @@ class ConnectionSession implements Session {
   #do(effect: Effect): void {
     switch (effect.kind) {
       case 'request_login':
-        this.#requestLogin(effect.lane)
+        this.#login.request(effect.lane)
         return
       case 'cancel_login':
-        this.#login?.abort()
-        this.#login = undefined
+        this.#login.cancel()
         return
       case 'give_back_login':
-        this.#permit?.done(effect.result)
-        this.#permit = undefined
+        this.#login.giveBack(effect.result)
         return
       case 'report_loss':
         this.#dependencies.logins.report?.(this.ref, 'lost')
@@ -338,15 +341,15 @@ class ConnectionSession implements Session {
         this.#openSocket(effect.pairing)
         return
       case 'close_socket':
-        this.#socket
-          ?.close()
-          .catch((error) => this.#log.warn({ error: errorName(error) }, 'Closing did not go in order'))
+        void this.#socket.close()
         return
       case 'terminate_socket':
-        this.#dropSocket(effect.intent)
+        this.#socket.drop(effect.intent)
         return
       case 'logout_socket':
-        void this.#logOut()
+        void this.#socket.logOut().then((current) => {
+          if (current) this.#dispatch({ kind: 'logout_done' })
+        })
         return
       case 'write':
         this.#write(effect.change, effect.lazily)
@@ -390,30 +393,10 @@ class ConnectionSession implements Session {
     this.#writer.write(change, lazily)
   }
 
-  #requestLogin(lane: LoginLane): void {
-    this.#login?.abort()
-    const login = new AbortController()
-    this.#login = login
-    this.#dependencies.logins.acquire(this.ref, lane, login.signal).then(
-      (permit) => {
-        if (login.signal.aborted || this.#over.signal.aborted) {
-          permit.done('neutral')
-          return
-        }
-        this.#login = undefined
-        this.#permit?.done('neutral')
-        this.#permit = permit
-        this.#dispatch({ kind: 'login_granted' })
-      },
-      () => undefined,
-    )
-  }
-
   async #prepare(identity: 'stored' | 'new' | 'stored_or_new'): Promise<void> {
-    this.#opening += 1
-    const opening = this.#opening
+    const generation = this.#socket.nextGeneration()
     const tell = (event: LifecycleEvent) => {
-      if (this.#opening === opening) this.#dispatch(event)
+      if (this.#socket.generation === generation) this.#dispatch(event)
     }
     try {
       const prepared = await this.#auth.prepare(identity)
@@ -440,89 +423,21 @@ class ConnectionSession implements Session {
       this.#dispatch({ kind: 'let_go', why: 'the lease is not held any more' })
       return
     }
-    this.#opening += 1
-    const opening = this.#opening
     const clientVersion = this.#versions.current
-    try {
-      this.#socket = this.#dependencies.whatsapp.open(
-        {
-          ref: this.ref,
-          state,
-          holding: this.#holding,
-          ...(pairing === undefined ? {} : { pairing }),
-          ...(clientVersion === undefined ? {} : { clientVersion }),
-        },
-        this.#listen(() => this.#opening === opening),
-      )
-    } catch (error) {
-      this.#dispatch({ kind: 'closed', end: { phase: 'connecting', statusCode: 408, detail: errorName(error) } })
-    }
+    this.#socket.open({
+      ref: this.ref,
+      state,
+      holding: this.#holding,
+      ...(pairing === undefined ? {} : { pairing }),
+      ...(clientVersion === undefined ? {} : { clientVersion }),
+    })
   }
 
-  #listen(current: () => boolean): SocketListener {
-    return {
-      onEvent: (event) => {
-        if (!current()) return
-        switch (event.kind) {
-          case 'open':
-            this.#dispatch({ ...event, kind: 'opened' })
-            return
-          case 'closed':
-            this.#socket = undefined
-            this.#opening += 1
-            // In a handover nothing follows but the end: what was not acknowledged is the next owner's.
-            if (this.#state.phase.kind === 'draining') this.#outbox.setMode({ kind: 'hold', note: '' })
-            this.#dispatch(event)
-            return
-          default:
-            this.#dispatch(event)
-            return
-        }
-      },
-      onAck: (ack) => this.#stored(() => this.#outbox.acked(ack)),
-      onReceipt: (receipt) => this.#stored(() => this.#outbox.receipt(receipt)),
-      onInbound: (message) =>
-        this.#stored(async () => {
-          const row = inboundRow(this.ref, this.#holding.epoch, message, this.#dependencies.clock.now())
-          await untilStored(this.#store, 'inbound message', () => this.#dependencies.messages.putInbound(row))
-        }),
-    }
-  }
-
-  async #stored(work: () => Promise<void>): Promise<void> {
-    this.#storing += 1
-    try {
-      await work()
-    } finally {
-      this.#storing -= 1
-      if (this.#storing === 0) for (const wake of this.#quietWaiters.splice(0)) wake()
-    }
-  }
-
-  readonly #quietWaiters: (() => void)[] = []
-
-  /** Resolves once what the socket brought is stored. */
-  #quiet(): Promise<void> {
-    if (this.#storing === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#quietWaiters.push(resolve))
-  }
-
-  #dropSocket(intent: 'closed_by_us' | 'watchdog' | 'liveness' | 'lease'): void {
-    this.#opening += 1
-    const socket = this.#socket
-    this.#socket = undefined
-    socket?.terminate(intent)
-  }
-
-  async #logOut(): Promise<void> {
-    const socket = this.#socket
-    const opening = this.#opening
-    try {
-      await socket?.logout()
-    } catch (error) {
-      this.#log.warn({ error: errorName(error) }, `${this.#name}: WhatsApp did not confirm the logout`)
-    }
-    if (this.#opening === opening) this.#dispatch({ kind: 'logout_done' })
+  #heard(event: SocketEvent): void {
+    // In a handover nothing follows but the end: what was not acknowledged is the next owner's.
+    if (event.kind === 'closed' && this.#state.phase.kind === 'draining')
+      this.#outbox.setMode({ kind: 'hold', note: '' })
+    this.#dispatch(event.kind === 'open' ? { ...event, kind: 'opened' } : event)
   }
 
   async #deleteEverything(): Promise<void> {
