@@ -38,7 +38,7 @@ const schema = z
     DRAIN_MS: wholeMs(10_000),
     /** Connections a second that change hands when a worker stops. */
     HANDOVER_RATE: count(60),
-    DOORBELL_WAIT_SECONDS: z.coerce.number().int().min(0).max(20).default(5),
+    DOORBELL_WAIT_SECONDS: z.coerce.number().int().min(1).max(20).default(5),
     REFRESH_MS: wholeMs(60_000),
 
     LOGIN_CONCURRENCY: count(40),
