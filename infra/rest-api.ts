@@ -87,7 +87,16 @@ export class RestApi extends Construct {
       settings,
       environment: { ACCOUNTS_TABLE: tables.accounts.tableName },
     })
-    admin.allowTable(tables.accounts, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'Scan')
+    admin.allowTable(
+      tables.accounts,
+      'GetItem',
+      'PutItem',
+      'UpdateItem',
+      'DeleteItem',
+      'ConditionCheckItem',
+      'Query',
+      'Scan',
+    )
 
     const open = new Handler(this, 'Public', { handler: 'http/public', settings, environment: {} })
 
