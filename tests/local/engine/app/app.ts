@@ -125,7 +125,11 @@ const live = new gateway.WebSocketApi(control, 'LiveApi', {
   connectRouteOptions: { integration: new integrations.WebSocketLambdaIntegration('Connect', api) },
   defaultRouteOptions: { integration: new integrations.WebSocketLambdaIntegration('Message', api) },
 })
-const stage = new gateway.WebSocketStage(control, 'LiveStage', { webSocketApi: live, stageName: 'live', autoDeploy: true })
+const stage = new gateway.WebSocketStage(control, 'LiveStage', {
+  webSocketApi: live,
+  stageName: 'live',
+  autoDeploy: true,
+})
 stage.grantManagementApiAccess(changes)
 changes.addEnvironment('CALLBACK_URL', stage.callbackUrl)
 
