@@ -33,6 +33,13 @@ describe('login of a known device', () => {
     expect(await simulation.stats()).toMatchObject({ conflicts: 0, maxSocketsPerDevice: 1 })
   })
 
+  test('a client that holds routing info is understood as well', async () => {
+    const first = await simulation.linked(ALICE)
+    await first.stop()
+    Object.assign(first.auth.state.creds, { routingInfo: Buffer.from([8, 2, 8, 5]) })
+    await simulation.again(first).opened()
+  })
+
   test('another Noise key than the registered one is a 401', async () => {
     const client = await simulation.linked(ALICE)
     await client.stop()
