@@ -58,6 +58,7 @@ export class Outbox {
   readonly #ended = new Set<string>()
   readonly #restricted = new RestrictedChats()
   readonly #notes: SendNotes
+  readonly #steps = new Map<string, Promise<void>>()
   #mode: SendsMode = { kind: 'hold', note: '' }
   #socket: WhatsAppSocket | undefined
   #auth: AuthState | undefined
@@ -330,6 +331,21 @@ export class Outbox {
   }
 
   /** An outcome, of a send in the outbox or of an earlier one. Resolves once stored; rejects when the holding ended. */
+  /**
+   * Steps of one message are stored in the order in which WhatsApp told them: `read` often comes right behind `delivered`,
+   * and whoever watches is promised both.
+   */
+  #inTurn(whatsappId: string, store: () => Promise<void>): Promise<void> {
+    const before = this.#steps.get(whatsappId)
+    const turn = before === undefined ? store() : before.then(store, store)
+    this.#steps.set(whatsappId, turn)
+    const done = () => {
+      if (this.#steps.get(whatsappId) === turn) this.#steps.delete(whatsappId)
+    }
+    turn.then(done, done)
+    return turn
+  }
+
   #end(whatsappId: string, step: SendStep): Promise<void> {
     const entry = this.#entries.get(whatsappId)
     if (entry !== undefined && entry.state !== 'ending') {
@@ -340,9 +356,10 @@ export class Outbox {
       if (at >= 0) this.#list.splice(at, 1)
       this.#pump()
     }
-    const stored = untilStored(this.#store, `message ${step.status}`, () =>
-      this.#messages.step(this.#ref, whatsappId, this.#store.holding.epoch, step),
-    ).then((outcome) => {
+    const stored = this.#inTurn(whatsappId, async () => {
+      const outcome = await untilStored(this.#store, `message ${step.status}`, () =>
+        this.#messages.step(this.#ref, whatsappId, this.#store.holding.epoch, step),
+      )
       if (outcome.kind === 'fenced') {
         this.#store.holding.fenced()
         throw new HoldingEnded(`message ${step.status}`)

@@ -17,6 +17,8 @@ export class SessionAuth {
   readonly #states: AuthStates
   readonly #store: StoreContext
   #state: AuthState | undefined
+  /** Being flushed: an abandonment stops that too. */
+  #closing: AuthState | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(ref: ConnectionRef, states: AuthStates, store: StoreContext) {
@@ -42,10 +44,7 @@ export class SessionAuth {
 
   close(how: 'flush' | 'abandon'): Promise<void> {
     // What is abandoned must stop now, whatever it waits for.
-    if (how === 'abandon') {
-      const abandoned = this.#closeState('abandon')
-      return abandoned
-    }
+    if (how === 'abandon') return this.#closeState('abandon')
     return this.#inTurn(() => this.#closeState('flush'))
   }
 
@@ -92,12 +91,15 @@ export class SessionAuth {
   }
 
   async #closeState(how: 'flush' | 'abandon'): Promise<void> {
-    const state = this.#state
+    const state = this.#state ?? this.#closing
     this.#state = undefined
+    this.#closing = state
     try {
       await state?.close(how)
     } catch (error) {
       this.#store.log.warn({ error: errorName(error) }, 'Auth state did not close in order')
+    } finally {
+      if (this.#closing === state) this.#closing = undefined
     }
   }
 

@@ -1,9 +1,8 @@
-import { transition } from '../../shared/domain/lifecycle.ts'
 import { sendsMode } from '../../shared/domain/lifecycle-sends.ts'
 import {
-  dueAt,
+  activityOf,
+  type Circumstances,
   type Effect,
-  initialState,
   type LifecycleEvent,
   type LifecycleState,
   type PairingRequest,
@@ -19,9 +18,9 @@ import type {
   SessionDependencies,
   SessionFactory,
   SocketEvent,
-  Timer,
 } from '../ports.ts'
 import { ClientVersions } from './client-versions.ts'
+import { LifecycleRunner } from './lifecycle-runner.ts'
 import { Liveness } from './liveness.ts'
 import { Outbox } from './outbox.ts'
 import { errorName, RowWriter } from './row-writer.ts'
@@ -55,6 +54,7 @@ class ConnectionSession implements Session {
   readonly #writer: RowWriter
   readonly #outbox: Outbox
   readonly #auth: SessionAuth
+  readonly #lifecycle: LifecycleRunner
   readonly #liveness: Liveness
   readonly #login: SessionLogin
   readonly #socket: SessionSocket
@@ -62,11 +62,6 @@ class ConnectionSession implements Session {
   #settle: () => void = () => undefined
   #end: () => void = () => undefined
 
-  #state: LifecycleState = initialState
-  readonly #events: LifecycleEvent[] = []
-  #running = false
-  #timer: Timer | undefined
-  #timerDueAt: number | undefined
   #openingShown: boolean
   #lastCommandId: string | undefined
   #sends = ''
@@ -88,6 +83,17 @@ class ConnectionSession implements Session {
       this.#end = resolve
     })
     this.#store = { clock, random, log: this.#log, holding, over: this.#over.signal }
+    this.#lifecycle = new LifecycleRunner({
+      clock,
+      circumstances: () => this.#circumstances(),
+      perform: (effect) => this.#do(effect),
+      changed: (before, effects) => this.#changed(before, effects),
+      // A bug ends the session, never the worker.
+      failed: (error) => {
+        this.#log.error({ error: errorName(error), alarm: 'session_bug' }, `${this.#name}: ended by an internal error`)
+        this.terminate()
+      },
+    })
     this.#writer = new RowWriter({
       ref: this.ref,
       holding,
@@ -104,12 +110,12 @@ class ConnectionSession implements Session {
       settings,
       listener: {
         onAckMissing: () => this.#liveness.probeNow(),
-        onRestricted: (until) => this.#dispatch({ kind: 'restricted', until }),
+        onRestricted: (until) => this.#lifecycle.dispatch({ kind: 'restricted', until }),
       },
     })
     this.#auth = new SessionAuth(this.ref, dependencies.authStates, this.#store)
-    this.#liveness = new Liveness(clock, random, settings, () => this.#dispatch({ kind: 'liveness_failed' }))
-    this.#login = new SessionLogin(this.ref, logins, () => this.#dispatch({ kind: 'login_granted' }))
+    this.#liveness = new Liveness(clock, random, settings, () => this.#lifecycle.dispatch({ kind: 'liveness_failed' }))
+    this.#login = new SessionLogin(this.ref, logins, () => this.#lifecycle.dispatch({ kind: 'login_granted' }))
     this.#socket = new SessionSocket({
       ref: this.ref,
       whatsapp: dependencies.whatsapp,
@@ -119,7 +125,7 @@ class ConnectionSession implements Session {
       inboundKeptMs: settings.inboundKeptMs,
       onEvent: (event) => this.#heard(event),
     })
-    this.#stopListening = logins.onRecovery(() => this.#dispatch({ kind: 'recovered' }))
+    this.#stopListening = logins.onRecovery(() => this.#lifecycle.dispatch({ kind: 'recovered' }))
   }
 
   get waiting(): number {
@@ -127,28 +133,7 @@ class ConnectionSession implements Session {
   }
 
   get state(): Session['state'] {
-    const { phase } = this.#state
-    switch (phase.kind) {
-      case 'waiting_for_login':
-      case 'opening':
-      case 'pairing':
-      case 'closing':
-      case 'logging_out':
-        return 'opening'
-      case 'open':
-        return 'open'
-      case 'idle':
-      case 'backoff':
-      case 'slow_lane':
-        return 'waiting'
-      case 'stopped':
-        return 'stopped'
-      case 'draining':
-      case 'ended':
-        return 'ended'
-      default:
-        return assertNever(phase)
-    }
+    return activityOf(this.#lifecycle.state)
   }
 
   start(lane: LoginLane): void {
@@ -165,7 +150,7 @@ class ConnectionSession implements Session {
 
   enqueue(row: OutboundRow): void {
     if (this.#over.signal.aborted) return
-    if (this.#outbox.accept(row)) this.#dispatch({ kind: 'send_waiting' })
+    if (this.#outbox.accept(row)) this.#lifecycle.dispatch({ kind: 'send_waiting' })
   }
 
   async drain(timeoutMs: number): Promise<void> {
@@ -173,15 +158,16 @@ class ConnectionSession implements Session {
     const { clock } = this.#dependencies
     const until = clock.monotonic() + timeoutMs
     const left = () => Math.max(0, until - clock.monotonic())
-    const open = this.#state.phase.kind === 'open'
-    this.#dispatch({ kind: 'drain' })
+    const open = this.#lifecycle.state.phase.kind === 'open'
+    this.#lifecycle.dispatch({ kind: 'drain' })
     if (open) {
-      await this.#outbox.finish(left())
+      // Half of the time at most: the other half is for closing and flushing.
+      await this.#outbox.finish(left() / 2)
       this.#liveness.stop()
       // Closing flushes what the socket has received: its rows are part of the handover.
       await within(
         clock,
-        left(),
+        left() / 2,
         this.#socket.close().then(() => this.#socket.quiet()),
       )
     }
@@ -195,8 +181,7 @@ class ConnectionSession implements Session {
   terminate(): void {
     if (this.#over.signal.aborted) return
     this.#over.abort()
-    this.#state = { ...this.#state, phase: { kind: 'ended' } }
-    this.#timer?.cancel()
+    this.#lifecycle.end()
     this.#login.end()
     this.#socket.drop('lease')
     this.#dependencies.logins.report?.(this.ref, 'left')
@@ -212,7 +197,7 @@ class ConnectionSession implements Session {
   // ── Events ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #startWith(row: ConnectionRow, lane: LoginLane): void {
-    if (this.#state.phase.kind === 'idle') this.#dispatch({ kind: 'start', row, lane })
+    if (this.#lifecycle.state.phase.kind === 'idle') this.#lifecycle.dispatch({ kind: 'start', row, lane })
   }
 
   #commandOf(row: ConnectionRow): void {
@@ -220,7 +205,7 @@ class ConnectionSession implements Session {
     if (command === undefined || command.commandId === row.handledCommandId) return
     if (command.commandId === this.#lastCommandId) return
     this.#lastCommandId = command.commandId
-    this.#dispatch({ kind: 'command', command, row })
+    this.#lifecycle.dispatch({ kind: 'command', command, row })
   }
 
   /** The row as it is, or the end of the session where there is none. */
@@ -237,35 +222,15 @@ class ConnectionSession implements Session {
 
   #refused(why: 'fenced' | 'gone'): void {
     if (why === 'fenced') this.#holding.fenced()
-    this.#dispatch({ kind: 'let_go', why: why === 'fenced' ? 'a newer owner wrote' : 'the connection was deleted' })
+    this.#lifecycle.dispatch({
+      kind: 'let_go',
+      why: why === 'fenced' ? 'a newer owner wrote' : 'the connection was deleted',
+    })
   }
 
-  /** One event at a time: what an effect brings about at once waits until its transition is done. */
-  #dispatch(event: LifecycleEvent): void {
-    if (this.#over.signal.aborted) return
-    this.#events.push(event)
-    if (this.#running) return
-    this.#running = true
-    try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        if (this.#over.signal.aborted) return
-        this.#step(next)
-      }
-    } catch (error) {
-      // A bug ends the session, never the worker.
-      this.#log.error(
-        { error: errorName(error), alarm: 'session_bug' },
-        `${this.#name}: session ended by an internal error`,
-      )
-      this.terminate()
-    } finally {
-      this.#running = false
-    }
-  }
-
-  #step(event: LifecycleEvent): void {
+  #circumstances(): Circumstances {
     const { clock, random, settings, logins, workerId } = this.#dependencies
-    const { state, effects } = transition(this.#state, event, {
+    return {
       now: clock.now(),
       random: random.next(),
       settings,
@@ -273,37 +238,22 @@ class ConnectionSession implements Session {
       held: this.#holding.held(),
       sendsWaiting: this.#outbox.waiting > 0,
       owner: { workerId, epoch: this.#holding.epoch },
-    })
-    const left = this.#state.phase.kind === 'open' && state.phase.kind !== 'open'
-    this.#state = state
-    if (left) {
+    }
+  }
+
+  #changed(before: LifecycleState, effects: readonly Effect[]): void {
+    if (before.phase.kind === 'open' && this.#lifecycle.state.phase.kind !== 'open') {
       this.#liveness.stop()
-      if (!effects.some((effect) => effect.kind === 'report_loss')) logins.report?.(this.ref, 'left')
+      if (!effects.some((effect) => effect.kind === 'report_loss')) {
+        this.#dependencies.logins.report?.(this.ref, 'left')
+      }
     }
-    for (const effect of effects) {
-      if (this.#over.signal.aborted) return
-      this.#do(effect)
-    }
-    this.#setTimer()
     this.#setSends()
   }
 
-  #setTimer(): void {
-    const due = dueAt(this.#state)
-    if (due === this.#timerDueAt) return
-    this.#timer?.cancel()
-    this.#timer = undefined
-    this.#timerDueAt = due
-    if (due === undefined) return
-    this.#timer = this.#dependencies.clock.after(Math.max(0, due - this.#dependencies.clock.now()), () => {
-      this.#timerDueAt = undefined
-      this.#dispatch({ kind: 'due' })
-    })
-  }
-
   #setSends(): void {
-    if (this.#state.phase.kind === 'draining' || this.#state.phase.kind === 'ended') return
-    const mode = sendsMode(this.#state)
+    if (this.#lifecycle.state.phase.kind === 'draining' || this.#lifecycle.state.phase.kind === 'ended') return
+    const mode = sendsMode(this.#lifecycle.state)
     const said = JSON.stringify([mode, this.#socket.generation])
     if (said === this.#sends) return
     this.#sends = said
@@ -348,7 +298,7 @@ class ConnectionSession implements Session {
         return
       case 'logout_socket':
         void this.#socket.logOut().then((current) => {
-          if (current) this.#dispatch({ kind: 'logout_done' })
+          if (current) this.#lifecycle.dispatch({ kind: 'logout_done' })
         })
         return
       case 'write':
@@ -396,7 +346,7 @@ class ConnectionSession implements Session {
   async #prepare(identity: 'stored' | 'new' | 'stored_or_new'): Promise<void> {
     const generation = this.#socket.nextGeneration()
     const tell = (event: LifecycleEvent) => {
-      if (this.#socket.generation === generation) this.#dispatch(event)
+      if (this.#socket.generation === generation) this.#lifecycle.dispatch(event)
     }
     try {
       const prepared = await this.#auth.prepare(identity)
@@ -420,7 +370,7 @@ class ConnectionSession implements Session {
     const state = this.#auth.state
     if (state === undefined) throw new Error('a socket was to be opened without auth state')
     if (!this.#holding.held()) {
-      this.#dispatch({ kind: 'let_go', why: 'the lease is not held any more' })
+      this.#lifecycle.dispatch({ kind: 'let_go', why: 'the lease is not held any more' })
       return
     }
     const clientVersion = this.#versions.current
@@ -435,9 +385,9 @@ class ConnectionSession implements Session {
 
   #heard(event: SocketEvent): void {
     // In a handover nothing follows but the end: what was not acknowledged is the next owner's.
-    if (event.kind === 'closed' && this.#state.phase.kind === 'draining')
+    if (event.kind === 'closed' && this.#lifecycle.state.phase.kind === 'draining')
       this.#outbox.setMode({ kind: 'hold', note: '' })
-    this.#dispatch(event.kind === 'open' ? { ...event, kind: 'opened' } : event)
+    this.#lifecycle.dispatch(event.kind === 'open' ? { ...event, kind: 'opened' } : event)
   }
 
   async #deleteEverything(): Promise<void> {

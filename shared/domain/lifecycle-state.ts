@@ -1,13 +1,14 @@
 import type { EndCause, EndFacts } from './disconnect.ts'
 import type { ConnectionChange, ConnectionRow } from './stores/connections.ts'
-import type {
-  ConnectionCommand,
-  ConnectionStatusView,
-  Epoch,
-  EpochMs,
-  PairingMethod,
-  PhoneNumber,
-  WorkerId,
+import {
+  assertNever,
+  type ConnectionCommand,
+  type ConnectionStatusView,
+  type Epoch,
+  type EpochMs,
+  type PairingMethod,
+  type PhoneNumber,
+  type WorkerId,
 } from './words.ts'
 
 /**
@@ -186,6 +187,31 @@ export const initialState: LifecycleState = {
 /** When the phase's deadline is, if it has one. */
 export function dueAt(state: LifecycleState): EpochMs | undefined {
   return 'dueAt' in state.phase ? state.phase.dueAt : undefined
+}
+
+/** What a session is busy with, in the words of those who run many. */
+export function activityOf(state: LifecycleState): 'opening' | 'open' | 'waiting' | 'stopped' | 'ended' {
+  switch (state.phase.kind) {
+    case 'waiting_for_login':
+    case 'opening':
+    case 'pairing':
+    case 'closing':
+    case 'logging_out':
+      return 'opening'
+    case 'open':
+      return 'open'
+    case 'idle':
+    case 'backoff':
+    case 'slow_lane':
+      return 'waiting'
+    case 'stopped':
+      return 'stopped'
+    case 'draining':
+    case 'ended':
+      return 'ended'
+    default:
+      return assertNever(state.phase)
+  }
 }
 
 /** The permit of the login limiter is held from its grant to the open, the first code shown, or the end. */
