@@ -16,6 +16,7 @@ import {
   journalDefaults,
 } from './journal.ts'
 import { Records } from './records.ts'
+import { decodeValue, encodeValue } from './values.ts'
 
 export interface AuthStatesDependencies {
   readonly store: AuthStore
@@ -160,7 +161,9 @@ export function authStates(deps: AuthStatesDependencies): AuthStates {
       const entries = await deps.store.readJournal(ref, snapshot?.seq ?? 0)
       const seq = entries.at(-1)?.seq ?? snapshot?.seq ?? 0
       const position: JournalPosition = { seq, ...(snapshot && { snapshot }), entries: 0, bytes: 0 }
-      const state = open(ref, holding, deps.newIdentity(), new Records(), position, false)
+      // A copy: small keys as they are made lie in large shared buffers, which they would keep alive.
+      const creds = decodeValue(encodeValue(deps.newIdentity())) as Creds
+      const state = open(ref, holding, creds, new Records(), position, false)
       state.saveCreds()
       return { kind: 'created', state }
     },
@@ -173,6 +176,12 @@ export function authStates(deps: AuthStatesDependencies): AuthStates {
     async erase(ref, holding) {
       if (!holding.held()) return
       await endPrevious(keyOf(ref))
+      // Whoever was overtaken must not go on to remove the connection.
+      const claim = await deps.store.claim(ref, holding.epoch)
+      if (claim.kind === 'fenced') {
+        holding.fenced()
+        throw new Error('auth state is not erased: a newer owner took the connection')
+      }
       await deps.store.erase(ref, holding.epoch)
     },
   }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { ConnectionAuthState } from '../../../connector/auth/auth-state.ts'
 import type { SendReceipt } from '../../../connector/ports.ts'
+import { seeded } from '../auth/virtual-clock.ts'
 import { Device, Told, World } from './device.ts'
 
 const contact = '94772000001'
@@ -52,6 +53,60 @@ it('killed right after any step, it comes back from the store and decrypts both 
   expect((await world.stats()).undecryptable).toBe(0)
   await device.socket.close()
 })
+
+it('killed at random moments over a slow and forgetful store: every message there once, none undecryptable', async () => {
+  const random = seeded(42)
+  const device = await Device.linked(world, '94771000020')
+  await talks(device, 'before chaos')
+  const outgoing = new Map<string, string>()
+  const incoming: string[] = []
+  const acked = new Set<string>()
+  const heard: Told[] = [device.told]
+  for (let round = 0; round < 25; round += 1) {
+    world.fate = () => {
+      const luck = random.next()
+      if (luck < 0.75) return { kind: 'answered', afterMs: Math.floor(random.next() * 12) }
+      if (luck < 0.85) return { kind: 'lost', givesUpAfterMs: 15 }
+      return { kind: 'unanswered', arrivesAfterMs: Math.floor(random.next() * 60), givesUpAfterMs: 20 }
+    }
+    for (let n = 0; n < 2; n += 1) {
+      const id = nextId()
+      outgoing.set(id, `chaos out ${round}.${n}`)
+      void device.send(id, contact, `chaos out ${round}.${n}`)
+      incoming.push(`chaos in ${round}.${n}`)
+      void world.says(contact, device.phoneNumber, `chaos in ${round}.${n}`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, random.next() * 60))
+    device.crash()
+    for (;;) {
+      const restored = await device.restore().then(
+        () => true,
+        () => false,
+      )
+      if (restored) break
+    }
+    await device.open()
+    heard.push(device.told)
+    for (const { acks } of heard) for (const { whatsappId } of acks) acked.add(whatsappId)
+    // As the session does: what was not acknowledged goes again under its id.
+    for (const [id, text] of outgoing) if (!acked.has(id)) await device.send(id, contact, text)
+  }
+  world.fate = () => ({ kind: 'answered' })
+  for (const text of outgoing.values()) {
+    const shown = (await world.inbox(contact, text)).filter((message) => message.text === text)
+    expect(shown).toHaveLength(1)
+  }
+  const told = new Set<unknown>()
+  await device.told.until('all inbound', () => {
+    for (const { inbound } of heard) {
+      for (const { content } of inbound) if (content.type === 'text') told.add(content.text.body)
+    }
+    return incoming.every((text) => told.has(text))
+  })
+  expect((await world.stats()).undecryptable).toBe(0)
+  await talks(device, 'after chaos')
+  await device.socket.close()
+}, 60_000)
 
 it('while the store is down no frame leaves; when it answers again, all do, once', async () => {
   const device = await Device.linked(world, '94771000012')
