@@ -159,7 +159,11 @@ async function main(): Promise<void> {
     connector = await assemble(config, log)
     await listenForHealth(connector, config, log)
     await connector.start()
-    log.info({ partitions: config.PARTITION_COUNT, maxConnections: config.MAX_CONNECTIONS }, 'Connector started')
+    const { workerId } = connector
+    log.info(
+      { workerId, partitions: config.PARTITION_COUNT, maxConnections: config.MAX_CONNECTIONS },
+      'Connector started',
+    )
   } catch (error) {
     fatal(error)
   }

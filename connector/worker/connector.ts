@@ -29,6 +29,7 @@ export interface ConnectorDependencies {
 }
 
 export interface Connector {
+  readonly workerId: string
   start(): Promise<void>
   readonly shutdown: Shutdown
   readonly health: Health
@@ -93,6 +94,7 @@ export function createConnector(deps: ConnectorDependencies): Connector {
     restoring: worker.restoring,
   }))
   return {
+    workerId: identity.workerId,
     shutdown,
     health,
     start: async () => {

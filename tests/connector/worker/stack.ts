@@ -188,8 +188,17 @@ export async function startStack() {
       throw new Error(`message ${messageId} is still queued after ${withinMs} ms`)
     },
 
+    /** kill -9 for all that still run, known to the fleet as the platform would tell it; returns what each printed. */
+    async killAll(): Promise<string[][]> {
+      const all = running.splice(0)
+      await Promise.all(all.map((connector) => connector.kill()))
+      const { workers } = await fleet.view()
+      await Promise.all(workers.map((worker) => fleet.markDead(worker.workerId)))
+      return all.map((connector) => connector.printed)
+    },
+
     async stop(): Promise<void> {
-      await Promise.all(running.map((connector) => connector.kill()))
+      await this.killAll()
       await Promise.all([dynamo.stop(), aws.stop(), whatsapp.close(), metadata.stop()])
     },
   }
