@@ -5,17 +5,22 @@ import { logLevel } from './config.ts'
 export const log = new Logger({ serviceName: 'holdfast', logLevel })
 
 /**
- * Counts something: a log line in CloudWatch's embedded metric format, from which the metric is made without a call.
+ * Counts something: a line in CloudWatch's embedded metric format, from which the metric is made without a call. It is written
+ * whatever the log level is.
  *
  * @param fields said beside the figure, for whoever reads the line
  */
 export function count(metric: string, value: number, fields: Readonly<Record<string, unknown>> = {}): void {
-  log.info(metric, {
+  if (logLevel === 'SILENT') return
+  const line = {
     ...fields,
+    service: 'holdfast',
+    message: metric,
     _aws: {
       Timestamp: Date.now(),
       CloudWatchMetrics: [{ Namespace: 'Holdfast', Dimensions: [[]], Metrics: [{ Name: metric, Unit: 'Count' }] }],
     },
     [metric]: value,
-  })
+  }
+  process.stdout.write(`${JSON.stringify(line)}\n`)
 }

@@ -12,7 +12,9 @@ import type { AuthorizerContext } from './principal.ts'
 
 const config = configure('ACCOUNTS_TABLE', 'ADMIN_API_KEY_SECRET_ARN')
 const store = accounts({ documents: documentClient(), table: config.ACCOUNTS_TABLE })
-const secrets = new SecretsManagerClient({})
+const secrets = new SecretsManagerClient({
+  requestHandler: { connectionTimeout: 2_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
+})
 
 /** Only keys that were found to be good are remembered, and shorter than the minute in which a revocation must work. */
 const known = new RecentValues<AuthorizerContext>({ keepMs: 30_000, entriesMax: 1_000 })

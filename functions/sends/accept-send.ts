@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { expiry, type SendMessage, sendContent } from '../../shared/api/messages.ts'
 import { messageIdOf, newMessageId, outboundKey, whatsappIdOf } from '../../shared/aws/ids.ts'
 import type { WaitingCounts } from '../../shared/aws/waiting.ts'
+import { needsLinking } from '../../shared/domain/lifecycle-table.ts'
 import type { ApiConnections, ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellRinger } from '../../shared/domain/stores/doorbell.ts'
 import type { ApiMessages, OutboundRow } from '../../shared/domain/stores/messages.ts'
@@ -113,19 +114,9 @@ function bodyHash(send: SendMessage): string {
 /** No device is linked and none will be without a person. All else waits for the worker, who knows more than the row. */
 export function unsendable(connection: ConnectionRow): SendError | undefined {
   const error: SendError = { code: 'no_active_connection', message: sentences.noActiveConnection }
-  if (connection.linkedAt === undefined) return error
-  switch (connection.reason) {
-    case 'logged_out':
-    case 'no_session':
-    case 'auth_missing':
-    case 'unsupported_account':
-    case 'qr_expired':
-    case 'pairing_failed':
-      return error
-    default:
-      // Pairing again: linked once, but that identity is gone. Between the scan and the first open there is no code to show.
-      return connection.status === 'qr_pending' && isPairing(connection) ? error : undefined
-  }
+  if (connection.linkedAt === undefined || needsLinking.has(connection.reason)) return error
+  // Pairing again: linked once, but that identity is gone. Between the scan and the first open there is no code to show.
+  return connection.status === 'qr_pending' && isPairing(connection) ? error : undefined
 }
 
 function isPairing({ qr, pairingCode, command, handledCommandId, reason }: ConnectionRow): boolean {

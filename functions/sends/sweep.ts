@@ -16,7 +16,7 @@ export const sweepTimes = {
 
 const expired: SendError = {
   code: 'expired',
-  message: 'The connection did not come back before the message expired.',
+  message: 'The message could not be sent before its deadline.',
 }
 
 export type SweepAction =

@@ -67,6 +67,7 @@ function operation(route: RouteContract, schemas: Components): Json {
   return {
     operationId: route.operationId,
     summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
     tags: [route.tag],
     security: route.auth === 'none' ? [] : [{ apiKey: [] }],
     parameters: [

@@ -49,6 +49,7 @@ export interface RouteContract {
   readonly operationId: string
   readonly tag: string
   readonly summary: string
+  readonly description?: string
   readonly params: z.ZodObject
   readonly query: z.ZodObject
   /** By lower-case name. Headers that are not named here are not looked at. */
@@ -226,6 +227,8 @@ export const routes = {
     operationId: 'createLiveTicket',
     tag: 'Live',
     summary: 'Gives a ticket that opens one WebSocket within a minute.',
+    description:
+      'Connect to the live URL with `?ticket=`, and `&connectionId=` to hear of one connection only. A snapshot comes first, then changes as `{ id, event, at, connectionId, version, data }` or an array of them. Merge by item and `version`: a change may come before the snapshot. Send `{ "action": "subscribe" | "unsubscribe", "connectionId"? }` to change what the socket hears of, `{ "action": "ping" }` to keep it open.',
     params: noParams,
     bodyOptional: true,
     body: z.strictObject({}),
