@@ -119,6 +119,8 @@ export class Connector extends Construct {
       tables.auth.tableArn,
     ])
     allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [storage.authBucket.arnForObjects('*')])
+    // Erasing lists what there is; and without it S3 answers 403 for an object that is missing, which is another fact.
+    allow(['s3:ListBucket'], [storage.authBucket.bucketArn])
     allow(['kms:Decrypt', 'kms:GenerateDataKey'], [storage.authKey.keyArn])
     allow(
       ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],

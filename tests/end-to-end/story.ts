@@ -60,7 +60,7 @@ export class Story {
     const profile = await this.admin.post('/admin/business-profiles', { name: 'Tea House' })
     expect(profile).toMatchObject({ status: 201, body: { name: 'Tea House' } })
     this.businessProfileId = profile.body.businessProfileId
-    const key = await this.admin.post(`/admin/business-profiles/${this.businessProfileId}/api-keys`, { name: 'shop' })
+    const key = await this.admin.post(`/admin/business-profiles/${this.businessProfileId}/api-keys`, { label: 'shop' })
     expect(key).toMatchObject({ status: 201, body: { apiKey: expect.any(String) } })
     this.tenant = rest(this.#place.httpUrl, key.body.apiKey)
   }
