@@ -105,8 +105,11 @@ export function modelConnections(tables: ModelTables, network?: StoreNetwork): W
 }
 
 function applied(row: ConnectionRow, change: ConnectionChange): ConnectionRow {
-  const next: Record<string, unknown> = { ...row, ...change }
-  for (const [name, value] of Object.entries(next)) if (value === null || value === undefined) delete next[name]
+  const next: Record<string, unknown> = { ...row }
+  for (const [name, value] of Object.entries(change)) {
+    if (value === null) delete next[name]
+    else if (value !== undefined) next[name] = value
+  }
   return next as unknown as ConnectionRow
 }
 
@@ -141,6 +144,8 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
         const row = find(ref, whatsappId)
         if (row === undefined) return { kind: 'gone' }
         if (row.epoch > epoch) return { kind: 'fenced' }
+        // What waits no longer keeps no sentence.
+        if (row.waitingPartition === undefined) return { kind: 'written' }
         const { note: _, ...rest } = row
         tables.put({ ...rest, ...(note === null ? {} : { note }), epoch, version: row.version + 1, updatedAt: now })
         return { kind: 'written' }
@@ -155,7 +160,8 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
 }
 
 function stepped(row: OutboundRow, epoch: Epoch, step: SendStep): OutboundRow {
-  const { waitingPartition: _, note: __, error: ___, ...rest } = row
+  // An overridden failure never happened.
+  const { waitingPartition: _, note: __, error: ___, failedAt: ____, ...rest } = row
   return {
     ...rest,
     epoch,
