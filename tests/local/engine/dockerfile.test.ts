@@ -67,7 +67,11 @@ describe('an image', () => {
     )
     expect(readFileSync(join(image.root, 'app/lib/main.mjs'), 'utf8')).toContain('x = 1')
     expect(() => readFileSync(join(image.root, 'app/secret.txt'))).toThrow()
-    expect(image).toMatchObject({ workingDirectory: '/app', environment: { A: '1' }, command: ['node', 'lib/main.mjs'] })
+    expect(image).toMatchObject({
+      workingDirectory: '/app',
+      environment: { A: '1' },
+      command: ['node', 'lib/main.mjs'],
+    })
   })
 
   it('is built once for the same inputs', async () => {

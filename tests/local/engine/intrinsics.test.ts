@@ -29,8 +29,16 @@ describe('an intrinsic evaluates to what CloudFormation makes of it', () => {
     ['Join', { 'Fn::Join': ['-', ['a', { Ref: 'AWS::AccountId' }, 3]] }, 'a-1234-3'],
     ['Select', { 'Fn::Select': ['1', ['a', 'b']] }, 'b'],
     ['Select of Split', { 'Fn::Select': [2, { 'Fn::Split': [':', 'a:b:c'] }] }, 'c'],
-    ['Sub with names and attributes', { 'Fn::Sub': '${AWS::Region}/${Queue}/${Queue.Arn}' }, 'us-east-1/https://queue/Queue#Arn'],
-    ['Sub with its own variables', { 'Fn::Sub': ['${X}-${AWS::Region}', { X: { Ref: 'Queue' } }] }, 'https://queue-us-east-1'],
+    [
+      'Sub with names and attributes',
+      { 'Fn::Sub': '${AWS::Region}/${Queue}/${Queue.Arn}' },
+      'us-east-1/https://queue/Queue#Arn',
+    ],
+    [
+      'Sub with its own variables',
+      { 'Fn::Sub': ['${X}-${AWS::Region}', { X: { Ref: 'Queue' } }] },
+      'https://queue-us-east-1',
+    ],
     ['Sub with a literal', { 'Fn::Sub': '${!Literal}' }, '${Literal}'],
     ['ImportValue', { 'Fn::ImportValue': 'Stack:Export' }, 'imported Stack:Export'],
     ['FindInMap', { 'Fn::FindInMap': ['Sizes', 'small', 'cpu'] }, 256],

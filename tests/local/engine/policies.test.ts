@@ -12,24 +12,83 @@ const KEY = 'arn:aws:kms:us-east-1:000000000000:key/k'
 type Statements = readonly object[]
 const identity = (...statements: Statements) => [readPolicy({ Statement: statements }, 'own', 'identity', 'policy')]
 const resource = (...statements: Statements) => [readPolicy({ Statement: statements }, 'its', 'resource', 'policy')]
-const request = (action: string, on: string, context: AccessRequest['context'] = {}): AccessRequest => ({ action, resource: on, context })
-const allow = (Action: unknown, Resource: unknown, more: object = {}) => ({ Effect: 'Allow', Action, Resource, ...more })
+const request = (action: string, on: string, context: AccessRequest['context'] = {}): AccessRequest => ({
+  action,
+  resource: on,
+  context,
+})
+const allow = (Action: unknown, Resource: unknown, more: object = {}) => ({
+  Effect: 'Allow',
+  Action,
+  Resource,
+  ...more,
+})
 const deny = (Action: unknown, Resource: unknown, more: object = {}) => ({ Effect: 'Deny', Action, Resource, ...more })
 
 describe('identity policies', () => {
   it.each<[string, Statements, AccessRequest, boolean]>([
     ['nothing is allowed by default', [], request('dynamodb:GetItem', TABLE), false],
-    ['the named action on the named resource', [allow('dynamodb:GetItem', TABLE)], request('dynamodb:GetItem', TABLE), true],
+    [
+      'the named action on the named resource',
+      [allow('dynamodb:GetItem', TABLE)],
+      request('dynamodb:GetItem', TABLE),
+      true,
+    ],
     ['another action is not', [allow('dynamodb:GetItem', TABLE)], request('dynamodb:PutItem', TABLE), false],
-    ['an index is not its table', [allow('dynamodb:Query', TABLE)], request('dynamodb:Query', `${TABLE}/index/byOwner`), false],
-    ['a table whose name begins alike is not', [allow('dynamodb:*', TABLE)], request('dynamodb:Query', `${TABLE}2`), false],
-    ['wildcards in actions, without regard to case', [allow('DynamoDB:get*', TABLE)], request('dynamodb:GetItem', TABLE), true],
-    ['wildcards in resources cross slashes', [allow('s3:GetObject', 'arn:aws:s3:::b/*')], request('s3:GetObject', 'arn:aws:s3:::b/x/y'), true],
-    ['a question mark is one character', [allow('s3:GetObject', 'arn:aws:s3:::b?')], request('s3:GetObject', 'arn:aws:s3:::b12'), false],
-    ['NotAction allows the rest', [{ Effect: 'Allow', NotAction: 'dynamodb:Delete*', Resource: '*' }], request('dynamodb:GetItem', TABLE), true],
-    ['NotAction does not allow its own', [{ Effect: 'Allow', NotAction: 'dynamodb:Delete*', Resource: '*' }], request('dynamodb:DeleteItem', TABLE), false],
-    ['NotResource', [{ Effect: 'Allow', Action: 'sqs:*', NotResource: QUEUE }], request('sqs:SendMessage', QUEUE), false],
-    ['a deny wins', [allow('*', '*'), deny('dynamodb:DeleteItem', TABLE)], request('dynamodb:DeleteItem', TABLE), false],
+    [
+      'an index is not its table',
+      [allow('dynamodb:Query', TABLE)],
+      request('dynamodb:Query', `${TABLE}/index/byOwner`),
+      false,
+    ],
+    [
+      'a table whose name begins alike is not',
+      [allow('dynamodb:*', TABLE)],
+      request('dynamodb:Query', `${TABLE}2`),
+      false,
+    ],
+    [
+      'wildcards in actions, without regard to case',
+      [allow('DynamoDB:get*', TABLE)],
+      request('dynamodb:GetItem', TABLE),
+      true,
+    ],
+    [
+      'wildcards in resources cross slashes',
+      [allow('s3:GetObject', 'arn:aws:s3:::b/*')],
+      request('s3:GetObject', 'arn:aws:s3:::b/x/y'),
+      true,
+    ],
+    [
+      'a question mark is one character',
+      [allow('s3:GetObject', 'arn:aws:s3:::b?')],
+      request('s3:GetObject', 'arn:aws:s3:::b12'),
+      false,
+    ],
+    [
+      'NotAction allows the rest',
+      [{ Effect: 'Allow', NotAction: 'dynamodb:Delete*', Resource: '*' }],
+      request('dynamodb:GetItem', TABLE),
+      true,
+    ],
+    [
+      'NotAction does not allow its own',
+      [{ Effect: 'Allow', NotAction: 'dynamodb:Delete*', Resource: '*' }],
+      request('dynamodb:DeleteItem', TABLE),
+      false,
+    ],
+    [
+      'NotResource',
+      [{ Effect: 'Allow', Action: 'sqs:*', NotResource: QUEUE }],
+      request('sqs:SendMessage', QUEUE),
+      false,
+    ],
+    [
+      'a deny wins',
+      [allow('*', '*'), deny('dynamodb:DeleteItem', TABLE)],
+      request('dynamodb:DeleteItem', TABLE),
+      false,
+    ],
   ])('%s', (_, statements, asked, allowed) => {
     expect(decide(ROLE, asked, identity(...statements), []).kind).toBe(allowed ? 'allowed' : 'refused')
   })
@@ -37,8 +96,11 @@ describe('identity policies', () => {
 
 describe('conditions', () => {
   const keys = (operator: string, expected: unknown, values: readonly string[]) => {
-    const statement = allow('dynamodb:GetItem', TABLE, { Condition: { [operator]: { 'dynamodb:LeadingKeys': expected } } })
-    return decide(ROLE, request('dynamodb:GetItem', TABLE, { 'dynamodb:leadingkeys': values }), identity(statement), []).kind
+    const statement = allow('dynamodb:GetItem', TABLE, {
+      Condition: { [operator]: { 'dynamodb:LeadingKeys': expected } },
+    })
+    return decide(ROLE, request('dynamodb:GetItem', TABLE, { 'dynamodb:leadingkeys': values }), identity(statement), [])
+      .kind
   }
   it.each<[string, unknown, readonly string[], string]>([
     ['StringEquals', 'a', ['a'], 'allowed'],
@@ -65,7 +127,9 @@ describe('conditions', () => {
   })
 
   it('an unknown condition key is an error that names it when the template is read', () => {
-    expect(() => identity(allow('*', '*', { Condition: { StringEquals: { 'aws:Mystery': 'x' } } }))).toThrow(/aws:Mystery/)
+    expect(() => identity(allow('*', '*', { Condition: { StringEquals: { 'aws:Mystery': 'x' } } }))).toThrow(
+      /aws:Mystery/,
+    )
   })
 })
 
@@ -77,14 +141,19 @@ describe('resource policies', () => {
         Condition: { ArnEquals: { 'aws:SourceArn': 'arn:rule/one' } },
       }),
     )
-    const from = (rule: string) => decide(EVENTS, request('sqs:SendMessage', QUEUE, { 'aws:sourcearn': [rule] }), [], policy).kind
+    const from = (rule: string) =>
+      decide(EVENTS, request('sqs:SendMessage', QUEUE, { 'aws:sourcearn': [rule] }), [], policy).kind
     expect(from('arn:rule/one')).toBe('allowed')
     expect(from('arn:rule/two')).toBe('refused')
   })
 
   it('that refuse plain HTTP do not refuse the loopback interface', () => {
-    const tls = resource(deny('sqs:*', QUEUE, { Principal: { AWS: '*' }, Condition: { Bool: { 'aws:SecureTransport': 'false' } } }))
-    expect(decide(ROLE, request('sqs:SendMessage', QUEUE), identity(allow('sqs:SendMessage', QUEUE)), tls).kind).toBe('allowed')
+    const tls = resource(
+      deny('sqs:*', QUEUE, { Principal: { AWS: '*' }, Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+    )
+    expect(decide(ROLE, request('sqs:SendMessage', QUEUE), identity(allow('sqs:SendMessage', QUEUE)), tls).kind).toBe(
+      'allowed',
+    )
   })
 
   it('of a key decide whether identity policies count for it at all', () => {
