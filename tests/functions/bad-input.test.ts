@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { problemSchema } from '../../shared/api/problems.ts'
 import { bodyBytesMax } from '../../shared/api/routes.ts'
-import { adminApiKey, type Cloud, startCloud } from './cloud.ts'
+import { type Cloud, startCloud } from './cloud.ts'
 import { type RestClient, type RestRequest, restClient } from './rest-client.ts'
+import { createTenant } from './tenant.ts'
 
 let cloud: Cloud
 let call: RestClient
@@ -12,9 +13,7 @@ let connectionId: string
 beforeAll(async () => {
   cloud = await startCloud()
   call = await restClient()
-  const profile = await call('POST', '/admin/business-profiles', { key: adminApiKey, body: { name: 'Shop' } })
-  const keys = `/admin/business-profiles/${profile.json.businessProfileId}/api-keys`
-  key = (await call('POST', keys, { key: adminApiKey })).json.apiKey
+  ;({ key } = await createTenant(call))
   connectionId = (await call('POST', '/connections', { key, body: { label: 'x' } })).json.connectionId
 })
 afterAll(() => cloud?.stop())

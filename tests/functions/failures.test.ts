@@ -6,8 +6,9 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { log as Log } from '../../functions/log.ts'
 import { connectionKey } from '../../shared/aws/ids.ts'
 import type { ConnectionRef } from '../../shared/domain/words.ts'
-import { adminApiKey, type Cloud, startCloud } from './cloud.ts'
+import { type Cloud, startCloud } from './cloud.ts'
 import { type RestClient, restClient } from './rest-client.ts'
+import { createTenant } from './tenant.ts'
 
 /** What the emulators never do: throttle, refuse, answer nothing. */
 let cloud: Cloud
@@ -21,9 +22,9 @@ beforeAll(async () => {
   cloud = await startCloud()
   ;({ log } = await import('../../functions/log.ts'))
   call = await restClient()
-  const profile = await call('POST', '/admin/business-profiles', { key: adminApiKey, body: { name: 'Shop' } })
-  const { businessProfileId } = profile.json
-  key = (await call('POST', `/admin/business-profiles/${businessProfileId}/api-keys`, { key: adminApiKey })).json.apiKey
+  const tenant = await createTenant(call)
+  key = tenant.key
+  const { businessProfileId } = tenant
   const { connectionId } = (await call('POST', '/connections', { key, body: { label: 'x' } })).json
   path = `/connections/${connectionId}`
   ref = { businessProfileId, connectionId }

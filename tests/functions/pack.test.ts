@@ -34,8 +34,15 @@ test('no more than the limit run at once, and results keep their order', async (
   expect(most).toBe(2)
 })
 
-test('a failure is passed on', async () => {
-  await expect(bounded([1, 2], 2, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+test('a failure stops no other item and is passed on when all are done', async () => {
+  const done: number[] = []
+  const work = async (n: number) => {
+    if (n === 1) throw new Error('no')
+    await Promise.resolve()
+    done.push(n)
+  }
+  await expect(bounded([1, 2, 3], 2, work)).rejects.toThrow('no')
+  expect(done).toEqual([2, 3])
 })
 
 test('values are remembered for as long as said, and no more of them than said', () => {
