@@ -133,7 +133,10 @@ export function decideOwnership(question: OwnershipQuestion): OwnershipDecision 
     hurry:
       question.asked !== undefined ||
       actions.some((action) => action.kind !== 'forget') ||
-      partitions.some(({ decision }) => decision.kind === 'free' || decision.kind === 'promised') ||
+      partitions.some(
+        ({ row, decision }) =>
+          decision.kind === 'promised' || (decision.kind === 'free' && !plan.unplaced.includes(row.partition)),
+      ) ||
       workers.some(({ row, standing }) => row.state === 'draining' && standing.kind === 'alive'),
     loads,
     partitions,

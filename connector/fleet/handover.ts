@@ -22,12 +22,12 @@ export interface HandoverSteps {
   /** The newest look shows another owner. */
   claimed(partition: PartitionId): boolean
   nextLook(): Promise<void>
-  giveUp(partition: PartitionId): void
 }
 
 /**
  * Gives a worker's partitions away, a few at a time, so that a connection is down only while it moves itself and not while
- * others queue up before it at the receiver. Where nobody can receive, or time is short, all go at once.
+ * others queue up before it at the receiver. Where nobody can receive, all go at once. Resolves after `withinMs` at the
+ * latest, with whatever is held then.
  */
 export async function handOver(steps: HandoverSteps): Promise<void> {
   const { clock } = steps
@@ -73,6 +73,10 @@ export async function handOver(steps: HandoverSteps): Promise<void> {
   }
 
   const giveAll = async () => {
+    // Who may receive is known from a look at the fleet of now.
+    const patience = pause(clock, steps.giveTimeoutMs)
+    await Promise.race([steps.nextLook(), patience.promise])
+    patience.cancel()
     // A take that is under way may still bring something to give.
     do {
       const receivers = steps.held().some((partition) => steps.heirOf(partition) !== undefined)
@@ -84,7 +88,6 @@ export async function handOver(steps: HandoverSteps): Promise<void> {
 
   await Promise.race([giveAll(), ended.promise])
   ended.cancel()
-  for (const { partition } of steps.held()) steps.giveUp(partition)
 }
 
 function pause(clock: Clock, delayMs: number): { readonly promise: Promise<void>; readonly cancel: () => void } {

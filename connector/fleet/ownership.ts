@@ -68,6 +68,8 @@ export class Ownership {
   readonly #held = new Map<PartitionId, Held>()
   readonly #busy = new Map<PartitionId, Promise<void>>()
   readonly #restsUntil = new Map<PartitionId, EpochMs>()
+  /** Counts that changed since the last look: a restore changes them many times a second. */
+  readonly #uncounted = new Set<PartitionId>()
   readonly #refusedUntil = new Map<PartitionId, EpochMs>()
   #renewal: Renewal | undefined
   #registered: Stamp | undefined
@@ -138,11 +140,8 @@ export class Ownership {
     const held = this.#held.get(partition)
     if (held === undefined || held.connections === connections) return
     held.connections = connections
+    this.#uncounted.add(partition)
     this.#carry({})
-    const { store, log } = this.#deps
-    store
-      .countConnections(partition, held.holding.epoch, this.workerId, connections)
-      .catch((error: unknown) => log.warn({ err: error, partition }, 'Could not store the count of connections'))
   }
 
   restoring(progress: { readonly done: number; readonly total: number } | undefined): void {
@@ -164,14 +163,18 @@ export class Ownership {
       giveTimeoutMs: this.#deps.settings.terms.renewMs,
       connectionsPerSecond: this.#deps.settings.handoverRate,
       lanes: givesAtOnce,
-      held: () => [...this.#held].map(([partition, held]) => ({ partition, connections: held.connections })),
+      // What is being given away already is waited for as `underWay`.
+      held: () =>
+        [...this.#held]
+          .filter(([partition]) => !this.#busy.has(partition))
+          .map(([partition, held]) => ({ partition, connections: held.connections })),
       underWay: () => [...this.#busy.values()],
       heirOf: (partition) => this.#heirOf(partition),
       give: (partition, to) => this.#run(partition, () => this.#give(partition, to)),
       claimed: (partition) => this.#claimed(partition),
       nextLook: () => this.#nextLook.promise,
-      giveUp: (partition) => this.#end(partition, 'out of time'),
     })
+    for (const partition of this.partitions) this.#end(partition, 'out of time')
   }
 
   /** Ends everything at once; the row says so, and others need not wait. `await`ing is for that row alone. */
@@ -305,6 +308,7 @@ export class Ownership {
       this.#decision = decision
       this.#reportUnplaced(decision.unplaced)
       for (const action of decision.actions) this.#act(action)
+      this.#storeCounts()
       this.#lookAgain(decision.hurry ? settings.lookSoonMs : settings.lookMs)
     } catch (error) {
       if (this.#stopped || look !== this.#looks) return
@@ -314,6 +318,19 @@ export class Ownership {
       const seen = this.#nextLook
       this.#nextLook = Promise.withResolvers()
       seen.resolve()
+    }
+  }
+
+  #storeCounts(): void {
+    const { store, log } = this.#deps
+    for (const partition of this.#uncounted) {
+      this.#uncounted.delete(partition)
+      const held = this.#held.get(partition)
+      if (held === undefined) continue
+      store.countConnections(partition, held.holding.epoch, this.workerId, held.connections).catch((error: unknown) => {
+        log.warn({ err: error, partition }, 'Could not store the count of connections')
+        this.#uncounted.add(partition)
+      })
     }
   }
 

@@ -181,6 +181,57 @@ describe('handing over', () => {
     expect([...fleet.store.partitions.values()].filter((row) => row.owner !== undefined)).toEqual([])
   })
 
+  test('connections move no faster than their receivers can log them in', async () => {
+    const fleet = new FleetScenario()
+    const connectionsOf = () => 20
+    const old = await fleet.start('old', { connectionsOf })
+    await fleet.passTimeSafely(5_000)
+    const next = await fleet.start('next', { deployment: '2', connectionsOf })
+    await fleet.clock.passTime(100)
+    void old.ownership.handOver(110_000)
+    let before = next.partitions
+    const moved: number[] = []
+    for (let second = 0; second < 10; second++) {
+      await fleet.passTimeSafely(1_000)
+      moved.push((next.partitions - before) * 20)
+      before = next.partitions
+    }
+    expect(next.partitions).toBe(16)
+    // Two at once, and 60 a second on the whole.
+    expect(Math.max(...moved)).toBeLessThanOrEqual(100)
+    expect(moved.slice(0, 4).reduce((sum, each) => sum + each)).toBeLessThanOrEqual(4 * 60 + 40)
+  })
+
+  test('short of time they move faster, and what is left at the end is let go at once', async () => {
+    const fleet = new FleetScenario()
+    const old = await fleet.start('old', { connectionsOf: () => 50, closingMs: 900 })
+    await fleet.passTimeSafely(5_000)
+    await fleet.start('next', { deployment: '2', maxConnections: 100_000 })
+    await fleet.clock.passTime(100)
+    let done = false
+    void old.ownership.handOver(5_000).then(() => {
+      done = true
+    })
+    await fleet.passTimeSafely(5_100)
+    expect(done).toBe(true)
+    expect(old.holdings.size).toBe(0)
+    expect(old.told.filter((told) => told.startsWith('-')).length).toBeGreaterThan(0)
+  })
+
+  test('a partition that is being granted when the worker is asked to stop is closed once', async () => {
+    const fleet = new FleetScenario()
+    const a = await fleet.start('a', { closingMs: 2_000 })
+    await fleet.passTimeSafely(5_000)
+    await fleet.start('b')
+    await fleet.passTimeSafely(1_000)
+    const closing = a.told.filter((told) => told.startsWith('>'))
+    expect(closing).toHaveLength(1)
+    void a.ownership.handOver(60_000)
+    await fleet.passTimeSafely(60_000)
+    expect(a.partitions).toBe(0)
+    expect(a.told.filter((told) => told === closing[0])).toHaveLength(1)
+  })
+
   test('a connection moves once in a rolling replacement of two workers', async () => {
     const fleet = new FleetScenario()
     const old = [await fleet.start('a1', { deployment: '1' }), await fleet.start('b1', { deployment: '1' })]
