@@ -262,7 +262,7 @@ export class Journal {
       entries: now.entries - before.entries,
       bytes: now.bytes - before.bytes,
     }
-    if (before.snapshot === undefined) return
+    if (before.snapshot === undefined || !this.#holding.held()) return
     await store.trimJournal(this.#ref, before.snapshot.seq).catch((error: unknown) => {
       this.#deps.log.info({ ...this.#ref, reason: messageOf(error) }, 'auth journal: old entries stay for now')
     })

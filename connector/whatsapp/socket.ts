@@ -1,12 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import {
-  areJidsSameUser,
-  type BinaryNode,
-  isJidGroup,
-  jidDecode,
-  jidNormalizedUser,
-  type WASocket,
-} from '@whiskeysockets/baileys'
+import { type BinaryNode, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import type { WebSocket } from 'ws'
 import type { SendContent } from '../../shared/domain/words.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
@@ -24,8 +17,9 @@ import type {
 import { readEnd } from './connection-end.ts'
 import { type EgressGate, gateEgress } from './egress-gate.ts'
 import type { Inbox } from './inbox.ts'
+import { watchIncoming } from './incoming.ts'
 import { watchPairing } from './pairing.ts'
-import { readAck, readReceipt } from './receipts.ts'
+import { prepareRecipient } from './recipient.ts'
 import type { RetryRenewals } from './renewals.ts'
 import { type SendTry, sendScope } from './send-scope.ts'
 
@@ -57,8 +51,6 @@ export class BaileysSocket implements WhatsAppSocket {
   #upgradeStatus: number | undefined
   #detail: string | undefined
   #ended = false
-  /** Receipts are stored, and then shown to Baileys, in their order. */
-  #receipts: Promise<void> = Promise.resolve()
 
   constructor(
     deps: BaileysSocketDependencies,
@@ -81,7 +73,13 @@ export class BaileysSocket implements WhatsAppSocket {
       this.terminate('lease')
     })
     this.#endQuickly(client)
-    this.#watchIncoming()
+    watchIncoming(sock.ws, {
+      ...deps,
+      state,
+      listener,
+      over: () => this.#ended,
+      unreadable: (error) => this.#finish(error),
+    })
     this.#watchUpgrade()
     if (request.pairing === undefined) sock.ev.on('creds.update', () => state.saveCreds())
     else {
@@ -190,7 +188,7 @@ export class BaileysSocket implements WhatsAppSocket {
 
   async #trySend(send: SendTry, chat: string, body: string): Promise<HandOver> {
     try {
-      const problem = await this.#prepare(chat)
+      const problem = await prepareRecipient(this.#sock, this.#state.creds.me, chat)
       if (problem !== undefined) return problem
       if (send.givenUp) return { kind: 'not_sent', why: 'the send was given up' }
       await sendScope.run(send, () =>
@@ -200,71 +198,6 @@ export class BaileysSocket implements WhatsAppSocket {
     } catch (error) {
       return outcomeOf(send, error instanceof Error ? error.message : String(error))
     }
-  }
-
-  /**
-   * Devices and sessions of the recipient, before Baileys' account-wide transaction: what WhatsApp must be asked for a new
-   * contact then holds up nobody else's send, and a lost answer can't make Baileys send to our own devices only.
-   */
-  async #prepare(chat: string): Promise<HandOver | undefined> {
-    if (isJidGroup(chat)) return undefined
-    const { me } = this.#state.creds
-    if (me === undefined) return { kind: 'not_sent', why: 'the device is not linked' }
-    const byLid = chat.endsWith('@lid') && me.lid !== undefined
-    const own = jidNormalizedUser(byLid ? me.lid : me.id)
-    const devices = await this.#sock.getUSyncDevices([own, chat], true, false)
-    const ownUsers = new Set([jidDecode(me.id)?.user, jidDecode(me.lid ?? '')?.user])
-    const toSelf = areJidsSameUser(chat, me.id) || areJidsSameUser(chat, me.lid)
-    if (!toSelf && !devices.some(({ user }) => !ownUsers.has(user))) return this.#unreachable(chat)
-    const others = devices.map(({ jid }) => jid).filter((jid) => jid !== me.id && jid !== me.lid)
-    await this.#sock.assertSessions(others)
-    return undefined
-  }
-
-  async #unreachable(chat: string): Promise<HandOver> {
-    const notSent: HandOver = { kind: 'not_sent', why: 'WhatsApp named no devices of the recipient' }
-    if (chat.endsWith('@lid')) return notSent
-    const found = await this.#sock.onWhatsApp(chat)
-    if (found === undefined || found.some(({ exists }) => exists)) return notSent
-    return { kind: 'refused', code: 'not_on_whatsapp', why: 'the number is not on WhatsApp' }
-  }
-
-  /**
-   * `emit` is where stanzas pass before Baileys sees them. A receipt for our sends reaches Baileys, which acknowledges it,
-   * only once it is stored; where that fails, WhatsApp delivers it again at the next login.
-   */
-  #watchIncoming(): void {
-    const { ws } = this.#sock
-    const pass = ws.emit.bind(ws)
-    ws.emit = (event: string | symbol, ...items: unknown[]): boolean => {
-      const node = items[0] as BinaryNode
-      if (event === 'CB:message') this.#deps.inbox.arrived(node)
-      if (event !== 'CB:receipt') return pass(event, ...items)
-      this.#deps.renewals.receipt(node)
-      const receipts = readReceipt(node, this.#state.creds.me)
-      const stored = Promise.all(receipts.map(async (receipt) => this.#listener.onReceipt(receipt)))
-      this.#receipts = Promise.all([stored, this.#receipts]).then(
-        () => {
-          if (!this.#ended) pass(event, ...items)
-        },
-        (error: unknown) => {
-          const reason = error instanceof Error ? error.message : String(error)
-          this.#deps.log.warn({ reason }, 'a receipt could not be stored; it is not acknowledged')
-        },
-      )
-      return true
-    }
-    ws.on('CB:ack,class:message', (node: BinaryNode) => {
-      const ack = readAck(node)
-      if (ack === undefined) return
-      this.#listener.onAck(ack).catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error)
-        this.#deps.log.warn({ whatsappId: ack.whatsappId, reason }, 'an acknowledgement could not be stored')
-      })
-    })
-    ws.on('CB:ack,class:receipt', (node: BinaryNode) => {
-      if (node.attrs.id !== undefined) this.#deps.inbox.receiptAcknowledged(node.attrs.id)
-    })
   }
 
   /** `ws` leaves a refused upgrade to whoever listens for it, and Baileys listens only to pass it on. */
