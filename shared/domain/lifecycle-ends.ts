@@ -106,9 +106,8 @@ function again(
 ): Transition {
   const { phase } = state
   const outage = circumstances.outage && rule.countsTowardOutage
-  const stable = phase.kind === 'open' && phase.dueAt === undefined
   const attempted = tryOfEnded(phase) === 'attempt' && !outage
-  const failures = stable ? 0 : attempted ? state.failures + 1 : state.failures
+  const failures = attempted ? state.failures + 1 : state.failures
   const counted: LifecycleState = { ...state, failures }
   const alarm: readonly Effect[] = rule.alarm ? [{ kind: 'alarm', reason: next.shows.reason, detail }] : []
   const known = cause === 'unknown' ? detail : undefined

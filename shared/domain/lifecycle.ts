@@ -7,6 +7,7 @@ import { classify, describeEnd } from './disconnect.ts'
 import { onCommand } from './lifecycle-commands.ts'
 import { afterEnd, afterStorageFailure, letGo } from './lifecycle-ends.ts'
 import { finishLeaving, logOut } from './lifecycle-leaving.ts'
+import { onCode, onPaired } from './lifecycle-pairing.ts'
 import { onStart } from './lifecycle-start.ts'
 import type { Circumstances, Effect, LifecycleEvent, LifecycleState, Transition } from './lifecycle-state.ts'
 import {
@@ -162,68 +163,6 @@ function onNoAuth(state: LifecycleState, event: EventOf<'no_auth'>, circumstance
   }
 }
 
-function onCode(
-  state: LifecycleState,
-  event: EventOf<'qr'> | EventOf<'pairing_code'> | EventOf<'passkey_required'>,
-  { now }: Circumstances,
-): Transition {
-  const { phase } = state
-  if (phase.kind !== 'opening' && phase.kind !== 'pairing') return stay(state)
-  if (phase.kind === 'pairing' && phase.paired) return stay(state)
-  const expiresAt = 'expiresInMs' in event ? iso(now + event.expiresInMs) : ''
-  const [view, codes]: readonly [ReturnType<typeof viewOf>, ConnectionChange] =
-    event.kind === 'qr'
-      ? [
-          viewOf({ status: 'qr_pending', reason: 'waiting_for_scan', remedy: 'scan_qr' }),
-          { qr: { text: event.text, expiresAt }, pairingCode: null },
-        ]
-      : event.kind === 'pairing_code'
-        ? [
-            viewOf({ status: 'qr_pending', reason: 'waiting_for_code', remedy: 'enter_code' }),
-            { pairingCode: { code: event.code, expiresAt }, qr: null },
-          ]
-        : [viewOf(conditions.passkey_required.shows), noCodes]
-  return {
-    state: { ...state, shown: view, phase: { kind: 'pairing', try: phase.try, paired: false } },
-    effects: [
-      ...leaveLogin(state, 'neutral'),
-      { kind: 'write', change: { ...changeOf(view), ...codes, opening: null, openingCrashes: null } },
-      ...(state.shown.reason === view.reason ? [] : [{ kind: 'log', level: 'info', message: view.message } as const]),
-      { kind: 'settled' },
-    ],
-  }
-}
-
-function onPaired(state: LifecycleState, event: EventOf<'paired'>, { now, settings }: Circumstances): Transition {
-  const { phase } = state
-  if (phase.kind !== 'opening' && phase.kind !== 'pairing') return stay(state)
-  const { pairing: _, ...rest } = state
-  return {
-    state: {
-      ...rest,
-      identity: 'linked',
-      everLinked: true,
-      failures: 0,
-      phase: { kind: 'pairing', try: 'first', paired: true, dueAt: now + settings.openTimeoutMs },
-    },
-    effects: [
-      ...leaveLogin(state, 'neutral'),
-      {
-        kind: 'write',
-        change: {
-          ...noCodes,
-          linkedAt: iso(now),
-          jid: event.jid,
-          lid: event.lid ?? null,
-          phoneNumber: event.phoneNumber,
-          restriction: null,
-        },
-      },
-      { kind: 'log', level: 'info', message: `Linked to ${event.phoneNumber}` },
-    ],
-  }
-}
-
 function onOpened(state: LifecycleState, event: EventOf<'opened'>, circumstances: Circumstances): Transition {
   const { now, settings } = circumstances
   const { phase } = state
@@ -301,7 +240,8 @@ function onDue(state: LifecycleState, circumstances: Circumstances): Transition 
     case 'pairing':
       return afterEnd(state, 'open_timeout', 'no restart after linking', circumstances, dropSocket(state, 'watchdog'))
     case 'open':
-      return stay({ ...state, failures: 0, phase: { kind: 'open', try: phase.try } })
+      // Long enough: what it took to get here is forgotten.
+      return stay({ ...state, failures: 0, phase: { kind: 'open', try: 'first' } })
     case 'backoff':
       return requestLogin(state, phase.try, laneOf(state, circumstances), [])
     case 'slow_lane':

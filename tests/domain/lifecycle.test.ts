@@ -181,6 +181,14 @@ describe('attempts', () => {
     expect(state.phase).toMatchObject({ kind: 'waiting_for_login', try: 'held' })
   })
 
+  test('that fail in an outage are not counted', () => {
+    const { state } = run(open, closed('connection_lost'), { kind: 'due' }, ...granted, [
+      closed('connection_lost'),
+      { outage: true },
+    ])
+    expect(state.failures).toBe(0)
+  })
+
   test('go on where the last owner was', () => {
     const { state } = run(initialState, {
       kind: 'start',

@@ -71,6 +71,62 @@ describe('the end of a holding', () => {
   })
 })
 
+describe('what comes too late', () => {
+  test('events of a socket that was given up are not heard', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.whatsapp.device(ref).next.push('silent')
+    await stage.worker().restore(ref)
+    const given = stage.whatsapp.socket(ref)
+    await stage.clock.passTime(20_100)
+    expect(stage.tables.row(ref).reason).toBe('open_timeout')
+    await stage.clock.passTime(5_000)
+    given.tell({ kind: 'qr', text: 'late', expiresInMs: 1 })
+    given.tell({ kind: 'closed', end: { phase: 'open', statusCode: 401, detail: '' } })
+    await stage.clock.passTime(1_000)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'connected' })
+  })
+
+  test('auth state that is loaded after the end is closed again', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.fate = (call) => (call === 'auth.load' ? { arrivesAfterMs: 1_000 } : {})
+    const session = stage.worker().session(ref)
+    session.start('restore')
+    await stage.clock.passTime(500)
+    session.terminate()
+    await stage.clock.passTime(5_000)
+    expect(stage.auth.open.get('bp_1#con_a')).toBe(0)
+  })
+
+  test('an ack after the lease was lost is not stored', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const worker = stage.worker()
+    const session = await worker.restore(ref)
+    stage.whatsapp.device(ref).acks = 'none'
+    const row = stage.send(ref, 'msg_1')
+    session.enqueue(row)
+    await stage.clock.passTime(10)
+    worker.holding.lost = true
+    const acked = stage.whatsapp.socket(ref).listener.onAck({ whatsappId: row.whatsappId })
+    await expect(acked).rejects.toThrow(/holding ended/)
+    expect(stage.tables.steps).toEqual([])
+  })
+
+  test('no socket opens before the row says that one is about to', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.fate = (call) => (call === 'connections.update' ? { arrivesAfterMs: 3_000 } : {})
+    await stage.worker().restore(ref)
+    await stage.clock.passTime(2_500)
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(0)
+    await stage.clock.passTime(1_000)
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(1)
+    expect(stage.tables.row(ref).opening).toEqual({ workerId: 'w1', epoch: 1 })
+  })
+})
+
 describe('a handover', () => {
   test('finishes what is in flight, hands over nothing new, closes, and then is silent', async () => {
     const stage = new Stage()

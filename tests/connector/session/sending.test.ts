@@ -84,6 +84,46 @@ describe('sends', () => {
     expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
   })
 
+  test('what was lost with the socket goes again in its order of acceptance', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const device = stage.whatsapp.device(ref)
+    device.acks = 'none'
+    const rows = ['msg_1', 'msg_2', 'msg_3'].map((id, n) => stage.send(ref, id, { to: `+9477000000${n}` }))
+    for (const row of rows.toReversed()) session.enqueue(row)
+    await stage.clock.passTime(100)
+    expect(device.arrived).toEqual(ids('msg_3', 'msg_2', 'msg_1'))
+    device.acks = 'good'
+    device.arrived.length = 0
+    stage.whatsapp.socket(ref).end({ statusCode: 428 })
+    await stage.clock.passTime(6_000)
+    expect(device.arrived).toEqual(ids('msg_1', 'msg_2', 'msg_3'))
+  })
+
+  test('an index that still lists a send for a moment does not bring it back', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const row = stage.send(ref, 'msg_1')
+    session.enqueue(row)
+    await stage.clock.passTime(100)
+    session.enqueue(row)
+    await stage.clock.passTime(100)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_1'))
+    expect(session.waiting).toBe(0)
+  })
+
+  test('a send whose deadline passed before it came is not sent', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    session.enqueue(stage.send(ref, 'msg_1', { expiresInMs: -1 }))
+    await stage.clock.passTime(100)
+    expect(stage.whatsapp.device(ref).arrived).toEqual([])
+    expect(stage.tables.outbound(ref, 'msg_1').error?.code).toBe('expired')
+  })
+
   test('unacknowledged sends do not hold up the others for ever', async () => {
     const stage = new Stage({ settings: { inFlightMax: 2 } })
     const ref = stage.connection('a')
