@@ -3,9 +3,10 @@ import { chooseHeir } from '../../shared/domain/placement.ts'
 import type { FleetStore, TakeOutcome, WorkerRow } from '../../shared/domain/stores/fleet.ts'
 import { assertNever, type EpochMs, type PartitionId, type WorkerId } from '../../shared/domain/words.ts'
 import type { Clock, Holding, Log, Timer } from '../ports.ts'
+import { Bargains } from './bargains.ts'
 import { decideOwnership, type OwnershipAction, type OwnershipDecision } from './decisions.ts'
 import { handOver } from './handover.ts'
-import { LeaseGuard, PartitionHolding } from './lease-guard.ts'
+import { Holdings } from './holdings.ts'
 import type { Renewal, WorkerLoad } from './renewal.ts'
 
 /** What ownership tells the worker. All calls but `give` are synchronous and must not throw. */
@@ -51,36 +52,25 @@ export interface OwnershipDependencies {
   readonly settings: OwnershipSettings
 }
 
-interface Held {
-  readonly holding: PartitionHolding
-  connections: number
-  /** Until when it is not granted to another. */
-  readonly restsUntil: EpochMs
-}
-
 const viewTimeoutMs = 5_000
 const givesAtOnce = 2
 
 /** Looks at the fleet, decides, acts: the one place of a worker that knows which partitions it holds. */
 export class Ownership {
   readonly #deps: OwnershipDependencies
-  readonly #guard: LeaseGuard
-  readonly #held = new Map<PartitionId, Held>()
+  readonly #held: Holdings
+  readonly #bargains: Bargains
   readonly #busy = new Map<PartitionId, Promise<void>>()
-  readonly #restsUntil = new Map<PartitionId, EpochMs>()
   /** Counts that changed since the last look: a restore changes them many times a second. */
   readonly #uncounted = new Set<PartitionId>()
-  readonly #refusedUntil = new Map<PartitionId, EpochMs>()
   #renewal: Renewal | undefined
   #registered: Stamp | undefined
   #memory: FleetMemory = emptyMemory
   #decision: OwnershipDecision | undefined
   #giving = 0
-  #asked: { readonly partition: PartitionId; readonly at: EpochMs } | undefined
   #load: WorkerLoad = { connections: 0, state: 'live' }
   #unplaced = 0
   #lookTimer: Timer | undefined
-  #beatTimer: Timer | undefined
   #lookedAt: EpochMs | undefined
   #looks = 0
   #nextLook = Promise.withResolvers<void>()
@@ -90,7 +80,18 @@ export class Ownership {
 
   constructor(deps: OwnershipDependencies) {
     this.#deps = deps
-    this.#guard = new LeaseGuard(deps.clock, deps.settings.terms, () => this.#renewal?.confirmed() ?? this.#registered)
+    const { clock, log, settings, listener } = deps
+    const { terms, grantRestMs } = settings
+    this.#held = new Holdings({
+      clock,
+      log,
+      terms,
+      confirmed: () => this.#renewal?.confirmed() ?? this.#registered,
+      beat: () => this.#renewal?.beat(),
+      taken: (holding) => listener.taken(holding),
+      lost: (partition) => listener.lost(partition),
+    })
+    this.#bargains = new Bargains(() => clock.monotonic(), grantRestMs, terms.renewMs * 4)
   }
 
   get workerId(): WorkerId {
@@ -98,11 +99,11 @@ export class Ownership {
   }
 
   get partitions(): readonly PartitionId[] {
-    return [...this.#held.keys()]
+    return this.#held.partitions
   }
 
   get leaseValid(): boolean {
-    return this.#guard.valid()
+    return this.#held.guard.valid()
   }
 
   /** How long ago the fleet was last seen; `undefined`: never yet. */
@@ -114,7 +115,7 @@ export class Ownership {
   async start(): Promise<void> {
     const { clock, store, worker, settings } = this.#deps
     await store.ensurePartitions(settings.partitionCount)
-    const stamp = this.#guard.now()
+    const stamp = this.#held.guard.now()
     await store.register({
       ...worker,
       counter: 0,
@@ -131,7 +132,7 @@ export class Ownership {
       if (end.kind === 'dead') this.#fail('dead')
       else this.#fail('renewal_broken', end.error)
     })
-    this.#beat()
+    this.#held.beat()
     void this.#look()
   }
 
@@ -165,7 +166,7 @@ export class Ownership {
       lanes: givesAtOnce,
       // What is being given away already is waited for as `underWay`.
       held: () =>
-        [...this.#held]
+        this.#held.entries
           .filter(([partition]) => !this.#busy.has(partition))
           .map(([partition, held]) => ({ partition, connections: held.connections })),
       underWay: () => [...this.#busy.values()],
@@ -174,7 +175,7 @@ export class Ownership {
       claimed: (partition) => this.#claimed(partition),
       nextLook: () => this.#nextLook.promise,
     })
-    for (const partition of this.partitions) this.#end(partition, 'out of time')
+    this.#held.endAll('out of time')
   }
 
   /** Ends everything at once; the row says so, and others need not wait. `await`ing is for that row alone. */
@@ -192,30 +193,8 @@ export class Ownership {
   #halt(why: string): void {
     this.#stopped = true
     this.#lookTimer?.cancel()
-    this.#beatTimer?.cancel()
-    for (const partition of this.partitions) this.#end(partition, why)
+    this.#held.stop(why)
     this.#nextLook.resolve()
-  }
-
-  // ── The lease ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Looks at the clocks before it vouches for this thread: a jump is noticed before the lease is renewed across it. */
-  #beat(): void {
-    if (this.#stopped) return
-    const { terms } = this.#deps.settings
-    const remainingMs = this.#guard.remainingMs()
-    if (remainingMs <= 0) this.#lapse()
-    this.#renewal?.beat()
-    const pauseMs = terms.renewMs / 6
-    const untilDeadlineMs = remainingMs > 0 ? remainingMs : pauseMs
-    this.#beatTimer = this.#deps.clock.after(Math.min(pauseMs, untilDeadlineMs), () => this.#beat())
-  }
-
-  #lapse(): void {
-    if (this.#held.size === 0) return
-    const { log } = this.#deps
-    log.error({ partitions: this.partitions }, 'The lease ran out before it was renewed; all sockets are closed')
-    for (const partition of this.partitions) this.#end(partition, 'lapsed')
   }
 
   #fail(reason: 'dead' | 'renewal_broken', error?: Error): void {
@@ -225,37 +204,11 @@ export class Ownership {
     this.#deps.listener.failed(reason, error)
   }
 
-  #hold(partition: PartitionId, outcome: TakeOutcome, how: 'taken' | 'granted'): void {
-    if (outcome.kind === 'lost' || this.#stopped) return
-    // Took too long: the row names this worker, and it takes again once the lease is renewed.
-    if (!this.#guard.valid()) return
-    const { clock, settings, listener, log } = this.#deps
-    const holding: PartitionHolding = new PartitionHolding(partition, outcome.epoch, this.#guard, (cause) => {
-      if (cause === 'lapsed') this.#lapse()
-      else if (this.#held.get(partition)?.holding === holding) this.#end(partition, 'fenced')
-    })
-    const row = this.#decision?.partitions.find((placed) => placed.row.partition === partition)?.row
-    const restsUntil = how === 'granted' ? clock.monotonic() + settings.grantRestMs : 0
-    this.#held.set(partition, { holding, connections: row?.connections ?? 0, restsUntil })
-    log.debug({ partition, epoch: outcome.epoch, how }, 'Holds partition')
-    listener.taken(holding)
-  }
-
-  /** Tells the worker that a partition is over, once. */
-  #end(partition: PartitionId, why: string): void {
-    const held = this.#held.get(partition)
-    if (held === undefined) return
-    held.holding.end()
-    this.#held.delete(partition)
-    if (why !== 'stopped') this.#deps.log.warn({ partition, epoch: held.holding.epoch, why }, 'Lost partition')
-    this.#deps.listener.lost(partition)
-  }
-
   #carry(change: { state?: 'draining'; restoring?: WorkerLoad['restoring'] | undefined }): void {
     const restoring = 'restoring' in change ? change.restoring : this.#load.restoring
     this.#load = {
       state: change.state ?? this.#load.state,
-      connections: [...this.#held.values()].reduce((sum, held) => sum + held.connections, 0),
+      connections: this.#held.connections,
       ...(restoring === undefined ? {} : { restoring }),
     }
     this.#renewal?.carry(this.#load)
@@ -285,7 +238,6 @@ export class Ownership {
         this.#fail('dead')
         return
       }
-      const asked = this.#pendingRequest()
       const decision = decideOwnership({
         self: this.workerId,
         draining: this.#load.state === 'draining',
@@ -294,14 +246,14 @@ export class Ownership {
         askedAt,
         terms: settings.terms,
         held: new Map(
-          [...this.#held].map(([id, held]) => [id, { epoch: held.holding.epoch, connections: held.connections }]),
+          this.#held.entries.map(([id, held]) => [id, { epoch: held.holding.epoch, connections: held.connections }]),
         ),
         // What was under way when the look was asked for may have changed since, and is left to the next one.
         busy: new Set([...busyThen, ...this.#busy.keys()]),
         giving: this.#giving > 0,
-        rested: (partition) => this.#rested(partition),
-        asked,
-        refused: this.#current(this.#refusedUntil),
+        rested: (partition) => this.#bargains.rested(partition, this.#held.get(partition)?.restsUntil ?? 0),
+        asked: this.#bargains.pending((partition) => this.#held.get(partition) !== undefined),
+        refused: this.#bargains.refused,
         takesAtOnce: Math.max(1, Math.ceil(view.partitions.length / 4)),
         forgetAfterMs: settings.forgetAfterMs,
       })
@@ -342,34 +294,10 @@ export class Ownership {
     else this.#deps.log.info(fields, 'Every partition has a worker again')
   }
 
-  /** A request that was neither granted nor overtaken for a while counts as refused, and another partition is asked for. */
-  #pendingRequest(): PartitionId | undefined {
-    const { clock, settings } = this.#deps
-    if (this.#asked === undefined) return undefined
-    if (this.#held.has(this.#asked.partition)) {
-      this.#asked = undefined
-    } else if (clock.monotonic() - this.#asked.at > settings.terms.renewMs * 4) {
-      this.#refusedUntil.set(this.#asked.partition, clock.monotonic() + settings.grantRestMs)
-      this.#asked = undefined
-    }
-    return this.#asked?.partition
-  }
-
-  #rested(partition: PartitionId): boolean {
-    const now = this.#deps.clock.monotonic()
-    const since = Math.max(this.#held.get(partition)?.restsUntil ?? 0, this.#restsUntil.get(partition) ?? 0)
-    return now >= since
-  }
-
-  #current(until: ReadonlyMap<PartitionId, EpochMs>): ReadonlySet<PartitionId> {
-    const now = this.#deps.clock.monotonic()
-    return new Set([...until].filter(([, end]) => end > now).map(([partition]) => partition))
-  }
-
   // ── Acting ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #act(action: OwnershipAction): void {
-    const { store, clock, settings } = this.#deps
+    const { store } = this.#deps
     switch (action.kind) {
       case 'take':
         void this.#acquire(action.row.partition, 'taken', () =>
@@ -382,15 +310,15 @@ export class Ownership {
         )
         return
       case 'give':
-        this.#restsUntil.set(action.partition, clock.monotonic() + settings.grantRestMs)
+        this.#bargains.granted(action.partition)
         void this.#run(action.partition, () => this.#give(action.partition, action.to))
         return
       case 'request':
-        this.#asked = { partition: action.partition, at: clock.monotonic() }
+        this.#bargains.ask(action.partition)
         void this.#run(action.partition, () => store.request(action.partition, action.epoch, this.workerId))
         return
       case 'lose':
-        this.#end(action.partition, 'another owner')
+        this.#held.end(action.partition, 'another owner')
         return
       case 'release':
         void this.#run(action.partition, async () => {
@@ -418,8 +346,14 @@ export class Ownership {
 
   async #acquire(partition: PartitionId, how: 'taken' | 'granted', write: () => Promise<TakeOutcome>): Promise<void> {
     // A worker whose lease has run out could not hold what it takes.
-    if (!this.#guard.valid()) return
-    await this.#run(partition, async () => this.#hold(partition, await write(), how))
+    if (!this.#held.guard.valid()) return
+    await this.#run(partition, async () => {
+      const outcome = await write()
+      if (outcome.kind === 'lost' || this.#stopped) return
+      const row = this.#decision?.partitions.find((placed) => placed.row.partition === partition)?.row
+      const restsUntil = how === 'granted' ? this.#bargains.restsUntil : 0
+      this.#held.begin(partition, outcome.epoch, row?.connections ?? 0, restsUntil)
+    })
   }
 
   async #give(partition: PartitionId, to: WorkerId | undefined): Promise<void> {
@@ -430,16 +364,13 @@ export class Ownership {
       await this.#deps.listener.give(partition)
     } catch (error) {
       this.#deps.log.error({ err: error, partition }, 'Closing the sessions of a partition failed; they are terminated')
-      this.#end(partition, 'closing failed')
+      this.#held.end(partition, 'closing failed')
     } finally {
       this.#giving--
     }
     // Lost while its sessions were closing: no longer ours to release, unless the row still says so.
-    if (this.#held.get(partition) === held) {
-      held.holding.end()
-      this.#held.delete(partition)
-      this.#carry({})
-    }
+    this.#held.give(partition, held)
+    this.#carry({})
     await this.#deps.store.release(partition, held.holding.epoch, this.workerId, to)
     this.#lookAgain(0)
   }
