@@ -108,7 +108,7 @@ export class ConnectionAuthState implements AuthState {
 
   settled(whatsappId: string): void {
     this.#attempted.delete(whatsappId)
-    this.#put(`attempted/${whatsappId}`, null)
+    this.#put(`attempted/${whatsappId}`, null, 'lazily')
   }
 
   keepInbound(hash: string, kept: KeptInbound): void {
@@ -131,12 +131,12 @@ export class ConnectionAuthState implements AuthState {
   }
 
   markInboundStored(hash: string): void {
-    this.#put(`stored/${hash}`, '1')
+    this.#put(`stored/${hash}`, '1', 'lazily')
   }
 
   dropInbound(hash: string): void {
-    this.#put(`inbound/${hash}`, null)
-    this.#put(`stored/${hash}`, null)
+    this.#put(`inbound/${hash}`, null, 'lazily')
+    this.#put(`stored/${hash}`, null, 'lazily')
   }
 
   devices(user: string): unknown {
@@ -145,7 +145,7 @@ export class ConnectionAuthState implements AuthState {
   }
 
   keepDevices(user: string, value: unknown): void {
-    this.#put(`devices/${user}`, value === undefined ? null : encodeValue(value))
+    this.#put(`devices/${user}`, value === undefined ? null : encodeValue(value), 'lazily')
   }
 
   get deviceLists(): number {
@@ -157,10 +157,10 @@ export class ConnectionAuthState implements AuthState {
     return [...this.#records.keys('devices')].map((key) => key.slice('devices/'.length))
   }
 
-  #put(key: string, text: string | null): void {
+  #put(key: string, text: string | null, when: 'before_the_next_frame' | 'lazily' = 'before_the_next_frame'): void {
     if ((this.#records.get(key) ?? null) === text) return
     this.#records.set(key, text)
-    this.#journal.changed(key)
+    this.#journal.changed(key, when === 'lazily')
   }
 }
 

@@ -108,15 +108,15 @@ export class Journal {
     return this.#ended === undefined && (this.#mode === 'held_back' || this.#durableVersion === this.#version)
   }
 
-  changed(key: string): void {
+  /**
+   * A record changed. What nothing outside rests on (`lazily`) goes along with the next append, or after `lingerMs` by itself;
+   * `durable` does not wait for it.
+   */
+  changed(key: string, lazily = false): void {
     if (this.#ended !== undefined) return
     this.#dirty.add(key)
-    this.#version += 1
-    if (this.#mode === 'held_back' || this.#running !== undefined || this.#linger !== undefined) return
-    this.#linger = this.#deps.clock.after(this.#deps.settings.lingerMs, () => {
-      this.#linger = undefined
-      this.#run()
-    })
+    if (!lazily) this.#version += 1
+    this.#appendLater()
   }
 
   /** From now on the state is kept; its first write is a snapshot that makes the identity `linked`. */
@@ -141,6 +141,7 @@ export class Journal {
   /** With `flush`, resolves when all is stored or the journal ended; with `abandon`, nothing more is started. */
   async close(how: 'flush' | 'abandon'): Promise<void> {
     if (how === 'flush' && this.#ended === undefined) {
+      if (this.#dirty.size > 0) this.#version += 1
       await this.durable().catch(() => undefined)
       await this.#compaction
     }
@@ -153,22 +154,31 @@ export class Journal {
     await this.#compaction
   }
 
+  #appendLater(): void {
+    if (this.#mode === 'held_back' || this.#running !== undefined || this.#linger !== undefined) return
+    this.#linger = this.#deps.clock.after(this.#deps.settings.lingerMs, () => {
+      this.#linger = undefined
+      this.#run()
+    })
+  }
+
   #run(): void {
     if (this.#running !== undefined || this.#ended !== undefined || this.#mode === 'held_back') return
     this.#linger?.cancel()
     this.#linger = undefined
     this.#running = this.#writeAll().finally(() => {
       this.#running = undefined
+      if (this.#dirty.size > 0 && this.#ended === undefined) this.#appendLater()
     })
   }
 
   async #writeAll(): Promise<void> {
     try {
-      while (this.#ended === undefined && this.#durableVersion !== this.#version) {
+      do {
         if (this.#mode === 'first') await this.#snapshotInstead()
-        else await this.#appendPending()
+        else if (this.#dirty.size > 0) await this.#appendPending()
         this.#compactIfDue()
-      }
+      } while (this.#ended === undefined && this.#durableVersion !== this.#version)
     } catch (error) {
       this.#end(asEnded(error))
     }

@@ -63,6 +63,8 @@ export class Inbox {
         if (stanza !== undefined) this.#deps.state.keepInbound(hash, keptOf(stanza, opened))
       })
     }
+    // The receipt needs both: the append need not wait for the row.
+    this.#deps.state.durable().catch(() => undefined)
     await this.#delivered(hash)
     return plaintext
   }

@@ -119,14 +119,35 @@ describe('journal', () => {
   it('a change that nobody waits for is appended after a second', async () => {
     const bench = new Bench()
     const state = await bench.linked()
-    bench.calls.length = 0
-    state.settled('x')
     state.attempt('3EB0')
+    state.attempt('3EB1')
+    await bench.clock.run(state.durable())
+    bench.calls.length = 0
+    state.settled('3EB0')
+    expect(state.clean).toBe(true)
     await bench.clock.pass(900)
     expect(bench.calls).toEqual([])
     await bench.clock.pass(200)
     expect(bench.calls).toEqual(['append'])
-    expect((await bench.load(2)).attempted()).toEqual(new Set(['3EB0']))
+    expect((await bench.load(2)).attempted()).toEqual(new Set(['3EB1']))
+  })
+
+  it('what nobody waits for goes along with what somebody does, and is flushed at the end', async () => {
+    const bench = new Bench()
+    const state = await bench.linked()
+    state.attempt('3EB0')
+    state.attempt('3EB1')
+    await bench.clock.run(state.durable())
+    bench.calls.length = 0
+    state.settled('3EB0')
+    put(state, 'a', 1)
+    await bench.clock.run(state.durable())
+    await bench.clock.pass(5_000)
+    expect(bench.calls).toEqual(['append'])
+    state.settled('3EB1')
+    await bench.clock.run(state.close('flush'))
+    expect(bench.calls).toEqual(['append', 'append'])
+    expect((await bench.load(2)).attempted()).toEqual(new Set())
   })
 
   it('a store that fails holds up, loses nothing and is asked again with the same entry', async () => {

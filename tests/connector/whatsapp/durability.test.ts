@@ -240,6 +240,20 @@ it('forty reconnects with the same contact leave one session, below 2 KB', async
   await device.socket.close()
 })
 
+it('a message costs one append, in either direction', async () => {
+  const device = await Device.linked(world, '94771000021')
+  await talks(device, 'before')
+  await device.state.durable()
+  let appends = 0
+  world.fate = (call) => {
+    if (call === 'append') appends += 1
+    return { kind: 'answered' }
+  }
+  for (let n = 0; n < 10; n += 1) await talks(device, `counted ${n}`)
+  expect(appends).toBeLessThanOrEqual(22)
+  await device.socket.close()
+})
+
 it('past the lease the socket ends itself and the store sees nothing more', async () => {
   const device = await Device.linked(world, '94771000019')
   await talks(device, 'before')

@@ -53,6 +53,20 @@ describe('how an open connection ended', () => {
     expect(await removed.told.closed()).toMatchObject({ statusCode, conflict: 'device_removed' })
   })
 
+  it('with much under way leaves nothing uncaught', async () => {
+    const busy = await Device.linked(world, '94773000005')
+    await world.phone('94773000006')
+    const outcomes = Array.from({ length: 20 }, (_, n) =>
+      busy.send(`3EB0000000000000000A${n.toString().padStart(2, '0')}`, '94773000006', `busy ${n}`),
+    )
+    for (let n = 0; n < 10; n += 1) void world.says('94773000006', busy.phoneNumber, `busy ${n}`)
+    await world.inbox('94773000006', 'busy 3')
+    await world.control('POST', '/faults', { kind: 'drop', target: { phoneNumber: busy.phoneNumber } })
+    await busy.told.closed()
+    // No send is left without an answer; vitest fails on a rejection that nobody caught.
+    for (const { kind } of await Promise.all(outcomes)) expect(['handed_over', 'not_sent', 'unknown']).toContain(kind)
+  })
+
   it('logout unlinks the device and says whose doing it was', async () => {
     const leaving = await Device.linked(world, '94773000004')
     await leaving.socket.logout()
