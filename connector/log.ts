@@ -28,6 +28,11 @@ function describeError(error: unknown): unknown {
   return error.cause instanceof Error ? { ...described, cause: describeError(error.cause) } : described
 }
 
+function words(item: unknown): readonly string[] {
+  if (item instanceof Error) return [`${item.name}: ${item.message}`]
+  return typeof item === 'string' || typeof item === 'number' ? [String(item)] : []
+}
+
 const consoleMethods = ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir'] as const
 
 /** libsignal's running commentary, once a line for every session that opens and closes. */
@@ -53,8 +58,7 @@ const libsignalSays = [
 export function captureConsole(log: Log, target: Console = globalThis.console): void {
   for (const name of consoleMethods) {
     target[name] = (...items: unknown[]) => {
-      const words = items.filter((item) => typeof item === 'string' || typeof item === 'number')
-      const text = words.join(' ')
+      const text = items.flatMap(words).join(' ')
       if (text === '' || libsignalSays.some((said) => text.startsWith(said))) return
       log.debug({ by: 'console' }, text)
     }

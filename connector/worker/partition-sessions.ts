@@ -30,6 +30,8 @@ export interface Listing {
 
 /** How long a session may take beyond its own bound before it is terminated. */
 const drainGraceMs = 2_000
+/** Until a session that failed by a bug gets a successor; where that fails too, the next refresh tries again. */
+const restartMs = 5_000
 
 /** The sessions of one held partition. Ends with the holding; a partition that comes back gets a new one of these. */
 export class PartitionSessions {
@@ -164,8 +166,8 @@ export class PartitionSessions {
   #create(row: ConnectionRow, lane: LoginLane): Session | undefined {
     if (!this.#live) return undefined
     const key = keyOf(row)
-    const culprit = { name: key, end: (error: unknown) => this.#crashed(refOf(row), error) }
-    const session = onBehalfOf(culprit, () => this.#deps.createSession(row, this.holding))
+    const culprit = { name: key, end: (error: unknown) => this.#crashed(session, error) }
+    const session: Session = onBehalfOf(culprit, () => this.#deps.createSession(row, this.holding))
     this.#sessions.set(key, session)
     this.#deps.counted(this.size)
     void session.ended.then(() => {
@@ -178,18 +180,26 @@ export class PartitionSessions {
   }
 
   #within<T>(session: Session, work: () => T): T {
-    const { ref } = session
-    return onBehalfOf({ name: keyOf(ref), end: (error) => this.#crashed(ref, error) }, work)
+    return onBehalfOf({ name: keyOf(session.ref), end: (error) => this.#crashed(session, error) }, work)
   }
 
-  /** A bug in one session: it ends, the next refresh starts the connection anew. */
-  #crashed(ref: ConnectionRef, error: unknown): void {
+  /** A bug in one session: it ends, and the connection gets another one from what its row says. */
+  #crashed(session: Session, error: unknown): void {
+    const ref = refOf(session.ref)
     const key = keyOf(ref)
-    const session = this.#sessions.get(key)
-    this.#deps.log.error({ err: error, ...refOf(ref) }, 'A session failed; it is ended and started again soon')
-    if (session === undefined) return
+    if (this.#sessions.get(key) !== session) {
+      this.#deps.log.warn({ err: error, ...ref }, 'A session that had ended failed')
+      return
+    }
+    this.#deps.log.error({ err: error, ...ref }, 'A session failed; it is ended and another one started soon')
     this.#sessions.delete(key)
     this.#terminate(session)
+    this.#deps.clock.after(restartMs, () => {
+      if (!this.#live) return
+      this.#find(ref, 'restore').catch((reason: unknown) => {
+        this.#deps.log.warn({ err: reason, ...ref }, 'A session could not be started again yet')
+      })
+    })
   }
 
   /** Orderly end of all sessions, side by side. Nothing of them writes any more once this resolves. */

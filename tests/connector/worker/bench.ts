@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock, Holding, Log, LoginLane, Session, SessionFactory } from '../../../connector/ports.ts'
 import { Worker, type WorkerSettings } from '../../../connector/worker/worker.ts'
 import type { ConnectionRow, WorkerConnections } from '../../../shared/domain/stores/connections.ts'
@@ -156,7 +157,11 @@ export class BenchSession implements Session {
     return this.#ended.promise
   }
 
+  /** Runs work as this session's sockets and timers would. */
+  asItself: <T>(work: () => T) => T = (work) => work()
+
   start(lane: LoginLane): void {
+    this.asItself = AsyncLocalStorage.snapshot()
     this.did.push(`start ${lane}`)
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { UncaughtPolicy } from '../../../connector/worker/attribution.ts'
 import { rest } from '../virtual-clock.ts'
 import { WorkerBench } from './bench.ts'
 
@@ -212,6 +213,32 @@ describe('doorbells', () => {
     bench.queue.ring(sendTo('a', 'm1'))
     await rest()
     expect(bench.queue.finished).toHaveLength(1)
+  })
+})
+
+describe('a bug in a session', () => {
+  test('ends it and nothing else, and the connection soon has another', async () => {
+    const bench = new WorkerBench()
+    bench.connection('a')
+    bench.connection('b')
+    bench.take()
+    await rest()
+    const [failing, other] = [bench.session('a'), bench.session('b')]
+    const ended: unknown[] = []
+    const policy = new UncaughtPolicy(
+      () => bench.clock.monotonic(),
+      (error) => ended.push(error),
+    )
+    failing.asItself(() => policy.uncaught(new Error('a bug')))
+    expect(failing.did).toEqual(['start restore', 'terminate'])
+    expect(other.did).toEqual(['start restore'])
+    await bench.clock.passTime(5_000)
+    expect(bench.session('a')).not.toBe(failing)
+    expect(bench.session('a').did).toEqual(['start restore'])
+    // What the ended one still says harms nobody.
+    bench.lose()
+    failing.asItself(() => policy.uncaught(new Error('another')))
+    expect(ended).toEqual([])
   })
 })
 
