@@ -6,8 +6,8 @@
  *   1 byte   kind: 0x4a journal entry, 0x53 snapshot
  *   1 byte   format version
  *   1 byte   0 stored, 1 raw deflate
- *   4 bytes  CRC-32 of the body as it lies here
  *   4 bytes  number of changes
+ *   4 bytes  CRC-32 of all before, and of the body as it lies here
  *   body     per change: varint key length, key, 0 (delete) or 1 (set), for a set: varint length, value; UTF-8
  *
  * The store already checks an object's SHA-256; the CRC is for entries, and so that no reader depends on which store it was.
@@ -27,10 +27,12 @@ export class AuthDataUnreadable extends Error {
 
 const formatVersion = 1
 const headerBytes = 13
+/** Of the header, what comes before its checksum. */
+const checkedBytes = 9
 const magic = 0x4846
 const kindByte: Readonly<Record<AuthDataKind, number>> = { entry: 0x4a, snapshot: 0x53 }
-/** Below this, deflate costs more than it saves. */
-const compressFromBytes = 256
+/** A message's entry is smaller than this: deflate would cost more time than the store would save in units of a kilobyte. */
+const compressFromBytes = 4096
 
 export function encodeChanges(kind: AuthDataKind, changes: readonly RecordChange[]): Uint8Array {
   const plain = writeBody(changes)
@@ -42,8 +44,8 @@ export function encodeChanges(kind: AuthDataKind, changes: readonly RecordChange
   bytes[2] = kindByte[kind]
   bytes[3] = formatVersion
   bytes[4] = compressed ? 1 : 0
-  bytes.writeUInt32BE(crc32(body), 5)
-  bytes.writeUInt32BE(changes.length, 9)
+  bytes.writeUInt32BE(changes.length, 5)
+  bytes.writeUInt32BE(checksum(bytes, body), checkedBytes)
   body.copy(bytes, headerBytes)
   return bytes
 }
@@ -60,8 +62,14 @@ export function decodeChanges(kind: AuthDataKind, data: Uint8Array): RecordChang
   if (compression !== 0 && compression !== 1)
     throw new AuthDataUnreadable(`compression ${compression}, expected 0 or 1`)
   const body = bytes.subarray(headerBytes)
-  if (crc32(body) !== bytes.readUInt32BE(5)) throw new AuthDataUnreadable('its checksum does not match')
-  return readBody(compression === 1 ? inflate(body) : body, bytes.readUInt32BE(9))
+  if (checksum(bytes, body) !== bytes.readUInt32BE(checkedBytes)) {
+    throw new AuthDataUnreadable('its checksum does not match')
+  }
+  return readBody(compression === 1 ? inflate(body) : body, bytes.readUInt32BE(5))
+}
+
+function checksum(header: Buffer, body: Buffer): number {
+  return crc32(body, crc32(header.subarray(0, checkedBytes)))
 }
 
 function inflate(body: Buffer): Buffer {

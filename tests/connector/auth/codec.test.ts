@@ -17,6 +17,20 @@ describe('codec', () => {
     )
   })
 
+  it('gives back what is large enough to be compressed, and makes it smaller', () => {
+    const written: RecordChange[] = [['key/session/1', 'abc'.repeat(5_000)]]
+    const bytes = encodeChanges('snapshot', written)
+    expect(bytes.length).toBeLessThan(1_000)
+    expect(decodeChanges('snapshot', bytes)).toEqual(written)
+    for (let at = 0; at < bytes.length; at += 1) {
+      for (const bit of [0x01, 0x10]) {
+        const flipped = Uint8Array.from(bytes)
+        flipped[at]! ^= bit
+        expect(() => decodeChanges('snapshot', flipped)).toThrow(AuthDataUnreadable)
+      }
+    }
+  })
+
   it('refuses every truncation and every flipped bit', () => {
     fc.assert(
       fc.property(changes, fc.nat(), fc.nat(7), (written, position, bit) => {
