@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto'
+import type { LocalOptions } from '../../local/engine/options.ts'
+import { type Answer, type Frame, type Phones, phones, type Rest, rest } from '../end-to-end/callers.ts'
+import { type RunningPlace, startPlace } from '../end-to-end/place.ts'
+import { Observer } from './observer.ts'
+
+/** One linked phone. */
+export interface Line {
+  readonly connectionId: string
+  /** E.164. */
+  readonly phoneNumber: string
+  /** As the simulator names it: `15550001:1`. */
+  readonly device: string
+}
+
+export interface DeviceStats {
+  readonly open: number
+  readonly maxOpen: number
+  readonly logins: number
+}
+
+export interface WhatsAppStats {
+  readonly socketsOpen: number
+  readonly maxSocketsPerDevice: number
+  readonly loginRatePeak: number
+  readonly loginsTotal: number
+  readonly refusedLogins: number
+  readonly refusedUpgrades: number
+  readonly conflicts: number
+  readonly pairings: number
+  readonly decryptFailures: number
+  readonly undecryptable: number
+  readonly messagesArrivedTwice: number
+  readonly protocolErrors: number
+  readonly devices: Readonly<Record<string, DeviceStats>>
+  readonly messages: Readonly<Record<string, number>>
+}
+
+export interface Task {
+  readonly taskId: string
+  readonly lastStatus: string
+  readonly part: string
+}
+
+export interface Fault {
+  /** For ending kinds that acted once there is nothing left to end. */
+  end(): Promise<void>
+}
+
+const pairingsAtOnce = 6
+const phonesFrom = 15_552_000_000
+
+/** Local mode with many linked phones, driven and watched from outside, as callers and phones do. */
+export class Fleet {
+  readonly place: RunningPlace
+  readonly tenant: Rest
+  readonly observer: Observer
+  readonly phones: Phones
+  readonly simulator: Rest
+  readonly businessProfileId: string
+  #numbers = phonesFrom
+
+  private constructor(place: RunningPlace, tenant: Rest, observer: Observer, businessProfileId: string) {
+    this.place = place
+    this.tenant = tenant
+    this.observer = observer
+    this.businessProfileId = businessProfileId
+    this.phones = phones(place.simulatorUrl)
+    this.simulator = rest(place.simulatorUrl)
+  }
+
+  /** `connector`: its environment, over the template's. */
+  static async start(connector: Readonly<Record<string, string>>, options: Partial<LocalOptions> = {}): Promise<Fleet> {
+    const place = await startPlace({ ...options, environmentOverrides: { containers: { connector } } })
+    try {
+      const admin = rest(place.httpUrl, place.adminApiKey)
+      const { businessProfileId } = ok(await admin.post('/admin/business-profiles', { name: 'Fleet' }))
+      const { apiKey } = ok(
+        await admin.post(`/admin/business-profiles/${businessProfileId}/api-keys`, { label: 'fleet' }),
+      )
+      const tenant = rest(place.httpUrl, apiKey)
+      return new Fleet(place, tenant, await Observer.open(tenant, place.liveUrl), businessProfileId)
+    } catch (error) {
+      await place.stop()
+      throw error
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.observer.close()
+    await this.place.stop()
+  }
+
+  async newPhone(): Promise<string> {
+    const phoneNumber = `+${++this.#numbers}`
+    await this.phones.create(phoneNumber)
+    return phoneNumber
+  }
+
+  /** A connection that waits for its scan, and the phone that could. */
+  async create(label: string): Promise<string> {
+    const { connectionId } = ok(await this.tenant.post('/connections', { label, pairing: 'qr' }))
+    return connectionId
+  }
+
+  /** Links new phones, a few at a time. */
+  async pair(count: number): Promise<readonly Line[]> {
+    const lines: Line[] = []
+    let begun = 0
+    await Promise.all(
+      Array.from({ length: Math.min(pairingsAtOnce, count) }, async () => {
+        while (begun < count) {
+          begun += 1
+          lines.push(await this.#pairOne())
+        }
+      }),
+    )
+    return lines
+  }
+
+  async #pairOne(): Promise<Line> {
+    const phoneNumber = await this.newPhone()
+    const connectionId = await this.create(phoneNumber)
+    const device = await this.scan(connectionId, phoneNumber)
+    await this.observer.connection(connectionId, 'the first connected', ({ status }) => status === 'connected')
+    return { connectionId, phoneNumber, device }
+  }
+
+  /** Scans the connection's QR once there is one; gives the device. */
+  async scan(connectionId: string, phoneNumber: string, after = -1): Promise<string> {
+    const { data } = await this.observer.connection(connectionId, 'a QR', ({ qr }) => qr?.text !== undefined, { after })
+    const digits = phoneNumber.slice(1)
+    return ok(await this.simulator.post(`/phones/${digits}/scan`, { qr: data.qr.text })).device
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: a caller reads JSON; the assertions say what must be in it
+  async show(connectionId: string): Promise<any> {
+    return ok(await this.tenant.get(`/connections/${connectionId}`))
+  }
+
+  /** The status that a watcher sees, after a version or from now on. */
+  sees(
+    line: Pick<Line, 'connectionId'>,
+    status: string,
+    reason: string,
+    options: { readonly after?: number; readonly boundMs?: number } = {},
+  ): Promise<Frame> {
+    const matches = (data: { status: string; reason: string }) => data.status === status && data.reason === reason
+    return this.observer.connection(line.connectionId, `${status}/${reason}`, matches, options)
+  }
+
+  restart(line: Pick<Line, 'connectionId'>): Promise<Answer> {
+    return this.tenant.post(`/connections/${line.connectionId}/restart`).then((answer) => ok(answer))
+  }
+
+  /** Accepted; gives the id. */
+  async send(line: Line, to: string, body: string): Promise<string> {
+    const message = { to, type: 'text', text: { body } }
+    const headers = { 'idempotency-key': randomUUID() }
+    return ok(await this.tenant.post(`/connections/${line.connectionId}/messages`, message, headers)).messageId
+  }
+
+  async sendStatus(messageId: string, status: string, boundMs?: number): Promise<Frame> {
+    return this.observer.until(
+      `${messageId} to be ${status}`,
+      ({ event, data }) => event === 'message-status' && data.messageId === messageId && data.status === status,
+      boundMs,
+    )
+  }
+
+  /** A message each way: the phone reads what the connection sends, and we read what the phone sends. */
+  async conversationWorks(line: Line, customer: string, boundMs = 30_000): Promise<void> {
+    const mark = randomUUID()
+    const messageId = await this.send(line, customer, `out ${mark}`)
+    await this.sendStatus(messageId, 'read', boundMs)
+    await this.phones.send(customer, line.phoneNumber, `in ${mark}`)
+    await this.observer.until(
+      `a text from ${customer} to ${line.phoneNumber}`,
+      ({ event, data }) => event === 'message-received' && data.text?.body === `in ${mark}`,
+      boundMs,
+    )
+  }
+
+  async stats(): Promise<WhatsAppStats> {
+    return ok(await this.simulator.get('/stats'))
+  }
+
+  async device(line: Line): Promise<DeviceStats> {
+    const found = (await this.stats()).devices[line.device]
+    if (found === undefined) throw new Error(`the simulator never saw ${line.device}`)
+    return found
+  }
+
+  /** On one line, or with a target of its own. */
+  async fault(fault: object, line?: Line): Promise<Fault> {
+    const target = line === undefined ? {} : { target: { device: line.device } }
+    const { id } = ok(await this.simulator.post('/faults', { ...target, ...fault }))
+    return { end: () => this.simulator.delete(`/faults/${id}`).then(() => undefined) }
+  }
+
+  async tasks(): Promise<readonly Task[]> {
+    const { tasks } = ok(await this.place.control.get('/tasks'))
+    return tasks.filter((task: Task) => task.lastStatus === 'RUNNING')
+  }
+
+  async signal(task: Task, signal: string): Promise<void> {
+    ok(await this.place.control.post(`/tasks/${task.taskId}/kill`, { signal }))
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a caller reads JSON; the assertions say what must be in it
+export function ok(answer: Answer): any {
+  if (answer.status >= 300) throw new Error(`expected success, got ${answer.status} ${JSON.stringify(answer.body)}`)
+  return answer.body
+}

@@ -1,0 +1,271 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Fleet, type Line, ok } from './fleet.ts'
+
+const maxAttempts = 5
+const backoffBaseMs = 500
+/** As on AWS, but in seconds where those are minutes. */
+const clocks = {
+  BACKOFF_BASE_MS: String(backoffBaseMs),
+  BACKOFF_ATTEMPTS_MAX: String(maxAttempts),
+  BACKOFF_JITTER: '0',
+  STABLE_AFTER_MS: '1500',
+  SLOW_LANE_MS: '3000',
+  WAKE_GAP_MS: '1000',
+  OPEN_TIMEOUT_MS: '3000',
+  ACK_TIMEOUT_MS: '1000',
+  PROBE_INTERVAL_MS: '3000',
+  PROBE_TIMEOUT_MS: '1000',
+}
+/** Many more than fail at a time: else it were an outage, which is a row of its own. */
+const linesCount = 32
+
+describe('each row of the lifecycle table, as WhatsApp brings it about and callers see it', () => {
+  let fleet: Fleet
+  let free: Line[]
+  let pairings: number
+  /** Stopped for good: who must not log in again, and how often it had. */
+  const stopped: { readonly line: Line; readonly logins: number }[] = []
+
+  const take = (): Line => {
+    const line = free.pop()
+    if (line === undefined) throw new Error('no free line is left: raise linesCount')
+    return line
+  }
+  const standing = (fault: object, line: Line) => fleet.fault({ ...fault, count: 1_000 }, line)
+
+  /** Came back by itself, with the identity it had: its phone and its contact still understand it. */
+  async function comesBack(line: Line, after: number | undefined, boundMs?: number): Promise<void> {
+    const bound = boundMs === undefined ? {} : { boundMs }
+    const back = await fleet.sees(line, 'connected', 'open', { after: after ?? -1, ...bound })
+    expect(back.data).toMatchObject({ phoneNumber: line.phoneNumber })
+    for (const name of ['attempt', 'maxAttempts', 'nextAttemptAt', 'remedy', 'qr'])
+      expect(back.data).not.toHaveProperty(name)
+    await fleet.conversationWorks(line, await fleet.newPhone())
+  }
+
+  /** Live and by REST; what REST says may be newer, never older. */
+  async function stops(line: Line, reason: string, remedy: string, after?: number) {
+    const frame = await fleet.sees(line, 'disconnected', reason, { after: after ?? -1 })
+    expect(frame).toMatchObject({
+      event: 'whatsapp-disconnected',
+      data: { remedy, message: expect.stringMatching(/^[A-Z].*\.$/) },
+    })
+    for (const name of ['attempt', 'maxAttempts', 'nextAttemptAt', 'qr']) expect(frame.data).not.toHaveProperty(name)
+    expect(await fleet.show(line.connectionId)).toMatchObject({ status: 'disconnected', reason, remedy })
+    return frame
+  }
+
+  async function staysAway(line: Line): Promise<void> {
+    stopped.push({ line, logins: (await fleet.device(line)).logins })
+  }
+
+  beforeAll(async () => {
+    fleet = await Fleet.start(clocks)
+    // Nothing is linked yet, so that this fault meets nobody else.
+    await fleet.fault({ kind: 'failure', reason: 401, target: { all: true }, count: 1 })
+    const connectionId = await fleet.create('refused before anything was linked')
+    const refused = await fleet.sees({ connectionId }, 'disconnected', 'pairing_failed')
+    expect(refused.data).toMatchObject({ remedy: 'scan_qr' })
+    free = [...(await fleet.pair(linesCount))]
+    pairings = (await fleet.stats()).pairings
+    expect(pairings).toBe(linesCount)
+  })
+  afterAll(() => fleet?.stop())
+
+  describe.concurrent('what passes', () => {
+    it.each([
+      ['408', { kind: 'stream-error', code: 408 }, 'connection_lost'],
+      ['428 by a TCP reset', { kind: 'drop' }, 'connection_closed'],
+      ['428 by a WebSocket close', { kind: 'close', how: 'websocket' }, 'connection_closed'],
+      ['428 by the end of the stream', { kind: 'close', how: 'xmlstreamend' }, 'connection_closed'],
+      ['503 on the stream', { kind: 'stream-error', code: 503 }, 'service_unavailable'],
+      ['503 at login', { kind: 'failure', reason: 503 }, 'service_unavailable'],
+      ['500 at login', { kind: 'failure', reason: 500 }, 'stream_error'],
+      ['500 for an error that has no code', { kind: 'stream-error', child: 'xml-not-well-formed' }, 'stream_error'],
+      ['516', { kind: 'stream-error', code: 516 }, 'stream_error'],
+      ['405', { kind: 'failure', reason: 405 }, 'client_outdated'],
+    ])('%s: reconnecting, with its attempts shown, and back without a scan', async (_, fault, reason) => {
+      const line = take()
+      const { end } = await standing(fault, line)
+      for (const attempt of [1, 2]) {
+        const down = await fleet.observer.connection(
+          line.connectionId,
+          `reconnecting/${reason} ${attempt}`,
+          (data) => data.reason === reason && data.attempt === attempt && data.nextAttemptAt !== undefined,
+        )
+        expect(down).toMatchObject({ event: 'whatsapp-reconnecting', data: { status: 'reconnecting', maxAttempts } })
+        expect(down.data).not.toHaveProperty('remedy')
+        const waitMs = Date.parse(down.data.nextAttemptAt) - Date.parse(down.data.updatedAt)
+        expect(waitMs).toBeGreaterThan(backoffBaseMs * 2 ** (attempt - 1) - 400)
+        expect(waitMs).toBeLessThanOrEqual(backoffBaseMs * 2 ** (attempt - 1))
+      }
+      const shown = await fleet.show(line.connectionId)
+      expect(shown).toMatchObject({ status: 'reconnecting', reason, maxAttempts })
+      await end()
+      await comesBack(line, shown.version)
+    })
+
+    it('silence on an open socket with a send under way: the missing ack finds it', async () => {
+      const line = take()
+      const customer = await fleet.newPhone()
+      await fleet.conversationWorks(line, customer)
+      const { end } = await fleet.fault({ kind: 'silent' }, line)
+      const messageId = await fleet.send(line, customer, 'into the silence')
+      const down = await fleet.sees(line, 'reconnecting', 'liveness_failed')
+      expect(down.data).toMatchObject({ attempt: 1, maxAttempts })
+      await end()
+      await fleet.sendStatus(messageId, 'read')
+      expect((await fleet.phones.inbox(customer, 2)).filter(({ text }) => text === 'into the silence')).toHaveLength(1)
+      await comesBack(line, down.version)
+    })
+
+    it('silence on an open socket without traffic: the probe finds it; a login without an answer is given up', async () => {
+      const line = take()
+      const { end } = await fleet.fault({ kind: 'silent' }, line)
+      const silent = await fleet.sees(line, 'reconnecting', 'liveness_failed')
+      const timedOut = await fleet.sees(line, 'reconnecting', 'open_timeout', { after: silent.version ?? 0 })
+      expect(timedOut.data).toMatchObject({ attempt: 2, maxAttempts })
+      await end()
+      await comesBack(line, timedOut.version)
+    })
+
+    it('515: back at once, without another status; the fourth in a row counts', async () => {
+      const line = take()
+      const before = await fleet.device(line)
+      await fleet.fault({ kind: 'stream-error', code: 515 }, line)
+      await fleet.conversationWorks(line, await fleet.newPhone())
+      expect((await fleet.device(line)).logins).toBe(before.logins + 1)
+      expect(fleet.observer.history(line.connectionId).join()).not.toContain('reconnecting')
+      const { end } = await standing({ kind: 'stream-error', code: 515 }, line)
+      const counted = await fleet.sees(line, 'reconnecting', 'stream_error')
+      expect(counted.data).toMatchObject({ attempt: 1 })
+      await end()
+      await comesBack(line, counted.version)
+    })
+
+    it('five failures: retries_exhausted, then the slow lane brings it back', async () => {
+      const line = take()
+      const before = await fleet.device(line)
+      const { end } = await standing({ kind: 'stream-error', code: 503 }, line)
+      const gaveUp = await stops(line, 'retries_exhausted', 'restart')
+      expect((await fleet.device(line)).logins).toBe(before.logins + maxAttempts)
+      const shownAttempts = fleet.observer.frames
+        .filter((frame) => frame.connectionId === line.connectionId)
+        .map(({ data }) => data.attempt ?? 0)
+      expect(Math.max(...shownAttempts)).toBe(maxAttempts)
+      await end()
+      await comesBack(line, gaveUp.version)
+    })
+
+    it('463: connected with a restriction; the new chat is refused, known ones go on', async () => {
+      const line = take()
+      const [known, stranger] = [await fleet.newPhone(), await fleet.newPhone()]
+      await fleet.conversationWorks(line, known)
+      const { end } = await fleet.fault({ kind: 'error-acks', errorCode: 463, count: 1 }, line)
+      const refused = await fleet.send(line, stranger, 'hello, stranger')
+      const failed = await fleet.sendStatus(refused, 'failed')
+      expect(failed.data.error).toMatchObject({ code: expect.any(String), message: expect.any(String) })
+      const restricted = await fleet.observer.connection(
+        line.connectionId,
+        'a restriction',
+        ({ restriction }) => restriction !== undefined,
+      )
+      expect(restricted.data).toMatchObject({ status: 'connected', restriction: { kind: 'new_chats' } })
+      expect(Date.parse(restricted.data.restriction.until)).toBeGreaterThan(Date.now())
+      await end()
+      await fleet.conversationWorks(line, known)
+      expect(await fleet.phones.inbox(stranger, 0)).toEqual([])
+    })
+  })
+
+  describe.concurrent('what stops it', () => {
+    it.each([
+      ['401 with conflict device_removed', { kind: 'device-removed' }],
+      [
+        'conflict device_removed without a code, which Baileys reports as 440',
+        { kind: 'device-removed', withoutCode: true },
+      ],
+      ['401 at login', { kind: 'failure', reason: 401, count: 1 }],
+    ])('%s: logged out, and never tries again', async (_, fault) => {
+      const line = take()
+      await fleet.fault(fault, line)
+      await stops(line, 'logged_out', 'scan_qr')
+      await staysAway(line)
+    })
+
+    it('unlinked at the phone: logged out; a new pairing is asked for, and only then there is a new identity', async () => {
+      const line = take()
+      const [digits, device] = line.device.split(':')
+      ok(await fleet.simulator.delete(`/phones/${digits}/devices/${device}`))
+      const gone = await stops(line, 'logged_out', 'scan_qr')
+      await staysAway(line)
+      const refused = await fleet.send(line, await fleet.newPhone(), 'anybody there?')
+      const failed = await fleet.sendStatus(refused, 'failed')
+      expect(failed.data.error).toMatchObject({ code: 'no_active_connection' })
+      ok(await fleet.tenant.post(`/connections/${line.connectionId}/pair`, {}))
+      const renewed = await fleet.scan(line.connectionId, line.phoneNumber, gone.version)
+      pairings += 1
+      expect(renewed).not.toBe(line.device)
+      await comesBack({ ...line, device: renewed }, gone.version)
+    })
+
+    it('403: forbidden; its auth state is kept, and a restart finds it', async () => {
+      const line = take()
+      const { end } = await standing({ kind: 'failure', reason: 403 }, line)
+      const gone = await stops(line, 'forbidden', 'contact_whatsapp')
+      const before = await fleet.device(line)
+      await end()
+      expect((await fleet.device(line)).logins).toBe(before.logins)
+      await fleet.restart(line)
+      await comesBack(line, gone.version)
+    })
+
+    it('411: unsupported_account', async () => {
+      const line = take()
+      await fleet.fault({ kind: 'downgrade' }, line)
+      await stops(line, 'unsupported_account', 'scan_qr')
+      await staysAway(line)
+    })
+
+    it('440 by another session: yields, and stops at the third; sends wait, a restart brings it back', async () => {
+      const line = take()
+      const { end } = await fleet.fault({ kind: 'replaced', count: 3 }, line)
+      const yielded = await fleet.sees(line, 'reconnecting', 'replaced')
+      expect(yielded.data).toMatchObject({ attempt: 1, maxAttempts })
+      const gone = await stops(line, 'replaced_elsewhere', 'stop_other_session')
+      await end()
+      const before = await fleet.device(line)
+      const customer = await fleet.newPhone()
+      const waiting = await fleet.send(line, customer, 'waits for the restart')
+      await fleet.sendStatus(waiting, 'queued')
+      expect((await fleet.device(line)).logins).toBe(before.logins)
+      await fleet.restart(line)
+      await fleet.sendStatus(waiting, 'read')
+      await comesBack(line, gone.version)
+    })
+
+    it('an unknown failure: five attempts, then it stops and says what it was', async () => {
+      const line = take()
+      const { end } = await standing({ kind: 'failure', reason: 409 }, line)
+      const trying = await fleet.sees(line, 'reconnecting', 'unknown_failure')
+      expect(trying.data).toMatchObject({ attempt: 1, maxAttempts })
+      const gone = await stops(line, 'unknown_failure', 'restart')
+      expect(gone.data.message).toContain('409')
+      await end()
+      await fleet.restart(line)
+      await comesBack(line, gone.version)
+    })
+  })
+
+  it('nobody was linked twice, and WhatsApp never saw two sockets of a device', async () => {
+    const stats = await fleet.stats()
+    expect(stats).toMatchObject({ pairings, conflicts: 0, maxSocketsPerDevice: 1, undecryptable: 0, protocolErrors: 0 })
+  })
+
+  it('who was stopped has not logged in again', async () => {
+    expect(stopped).toHaveLength(5)
+    for (const { line, logins } of stopped) {
+      expect(await fleet.device(line)).toMatchObject({ logins, open: 0 })
+    }
+  })
+})
