@@ -207,6 +207,24 @@ describe('attempts', () => {
   })
 })
 
+describe('when WhatsApp answers again', () => {
+  test('nobody sits out a wait that the outage gave', () => {
+    const waiting = run(open, closed('connection_lost')).state
+    const { effects } = run(waiting, [{ kind: 'recovered' }, { outage: true }])
+    expect(kinds(effects)).toEqual(['request_login'])
+  })
+
+  test.each(['replaced', 'client_outdated', 'unknown'] as const)('what ended as %s does', (cause) => {
+    const waiting = run(open, closed(cause)).state
+    expect(run(waiting, [{ kind: 'recovered' }, { outage: true }]).effects).toEqual([])
+  })
+
+  test('without an outage of many the series stands, and only the slow lane is woken', () => {
+    const waiting = run(open, closed('connection_lost')).state
+    expect(run(waiting, { kind: 'recovered' }).effects).toEqual([])
+  })
+})
+
 describe('a wake', () => {
   const slow = run(initialState, {
     kind: 'start',

@@ -46,9 +46,11 @@ test('after a failure the latest state is written, not the one that failed', asy
   world.answer = () => {
     throw new Error('throttled')
   }
+  world.takesMs = 100
   writer.write({ reason: 'restoring', jid: 'a' })
   await clock.passTime(10)
   writer.write({ reason: 'open' })
+  await clock.passTime(100)
   world.answer = () => ({ kind: 'written' })
   await clock.passTime(5_000)
   expect(written).toEqual([{ reason: 'open', jid: 'a' }])

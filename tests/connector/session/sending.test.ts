@@ -131,11 +131,15 @@ describe('sends', () => {
     const device = stage.whatsapp.device(ref)
     device.acks = 'none'
     session.enqueue(stage.send(ref, 'msg_1'))
-    session.enqueue(stage.send(ref, 'msg_2'))
-    await stage.clock.passTime(1_000)
-    device.acks = 'good'
+    session.enqueue(stage.send(ref, 'msg_2', { to: '+94770000008' }))
     session.enqueue(stage.send(ref, 'msg_3', { to: '+94770000009' }))
-    await stage.clock.passTime(60_000)
+    await stage.clock.passTime(1_000)
+    expect(device.arrived).toEqual(ids('msg_1', 'msg_2'))
+    await stage.clock.passTime(20_000)
+    expect(device.arrived).toContain(ids('msg_3')[0])
+    device.acks = 'good'
+    stage.whatsapp.socket(ref).end({ statusCode: 428 })
+    await stage.clock.passTime(6_000)
     for (const id of ['msg_1', 'msg_2', 'msg_3']) expect(stage.tables.outbound(ref, id).status).toBe('sent')
   })
 
