@@ -168,13 +168,15 @@ async function start(
         .end('This endpoint is for AWS SDK clients: the request has no signature.\n')
   })
 
-  const roleCredentials = (roleArn: string | undefined, title: string): Credentials => {
+  const roleCredentials = (roleArn: string | undefined, title: string, service: string): Credentials => {
     const role = model.roles.find(({ arn }) => arn === roleArn)
     if (role === undefined) throw new TemplateError(title, `its role ${roleArn} does not exist`)
+    if (!role.services.includes(service))
+      throw new TemplateError(title, `its role ${role.name} may not be assumed by ${service}`)
     return principals.register({ kind: 'role', title, role })
   }
   const functionCredentials = (spec: FunctionSpec): Credentials =>
-    roleCredentials(spec.roleArn, `function ${spec.title}`)
+    roleCredentials(spec.roleArn, `function ${spec.title}`, 'lambda.amazonaws.com')
   const client = (credentials: Credentials): PrincipalClientConfig => ({
     region: model.region,
     endpoint: listener.url,
@@ -266,7 +268,7 @@ async function start(
       images,
       endpoint: listener.url,
       metadataUrl: `${listener.url}/_local/metadata`,
-      credentialsFor: (role, title) => roleCredentials(role?.arn, title),
+      credentialsFor: (role, title) => roleCredentials(role?.arn, title, 'ecs-tasks.amazonaws.com'),
       secrets: createSecretReader(model, secrets, parameters, access),
       localize,
       overrides: containerOverrides(model, options, whatsapp),

@@ -42,7 +42,8 @@ export async function startDynamoDbLocal(options: {
       '-disableTelemetry',
       ...storage,
     ],
-    { cwd: lib, stdio: ['ignore', 'pipe', 'pipe'] },
+    // A group of its own: Ctrl-C at the terminal must not end it before the workers have written what they hold.
+    { cwd: lib, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   )
   const reaper = endWithParent(child)
   const output: string[] = []
