@@ -134,7 +134,8 @@ export async function startStack() {
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       })
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
-      return answer.json()
+      const text = await answer.text()
+      return text === '' ? undefined : JSON.parse(text)
     },
 
     /** Polls the row: there is no event to wait for in a table. */
@@ -242,6 +243,10 @@ export class ConnectorProcess {
     this.#env = env
     this.child = spawn(process.execPath, ['connector/main.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.exited = once(this.child, 'exit').then(([code, signal]) => (code ?? signal) as number | string)
+    // A test that ends badly leaves no connector behind.
+    const kill = () => this.child.kill('SIGKILL')
+    process.once('exit', kill)
+    void this.exited.then(() => process.off('exit', kill))
     for (const stream of [this.child.stdout, this.child.stderr]) {
       if (stream !== null) createInterface(stream).on('line', (line) => this.#read(line))
     }
