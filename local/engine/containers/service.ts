@@ -17,7 +17,7 @@ export interface ContainerService extends Running {
   scale(count: number): Promise<void>
   /** New tasks first; when they run, the old ones are stopped. Resolves when the old ones have ended. */
   deploy(): Promise<{ readonly deploymentId: string; readonly revision: number }>
-  /** Resolves when the desired count of tasks has started. */
+  /** Resolves when the desired count of tasks has started. @throws {Error} with the reason when they keep ending */
   started(): Promise<void>
 }
 
@@ -29,6 +29,7 @@ export interface ServiceOptions extends Pick<TaskOptions, 'images' | 'environmen
 }
 
 const BY_SCHEDULER = 'ServiceSchedulerInitiated' as const
+const FAILED_STARTS_MAX = 4
 
 export function startService(options: ServiceOptions): ContainerService {
   const { spec, log } = options
@@ -101,6 +102,16 @@ export function startService(options: ServiceOptions): ContainerService {
         const tasks = current().slice(0, desired)
         const all = await Promise.all(tasks.map((task) => task.started))
         if (stopped || (all.length >= desired && all.every((each) => each))) return
+        // ECS's deployment circuit breaker: a task that keeps failing to start is no start.
+        if (failures.count >= FAILED_STARTS_MAX) {
+          const last = ended.at(-1)
+          const codes = (last?.containers ?? [])
+            .map(({ name, exitCode }) => `${name} ${exitCode ?? 'never ran'}`)
+            .join(', ')
+          throw new Error(
+            `${spec.title}: its tasks keep ending (${failures.count} times in a row; exit codes: ${codes}): ${last?.stoppedReason ?? 'unknown reason'}. See GET /_local/logs or --verbose.`,
+          )
+        }
         // One ended before it had started: wait for its replacement.
         await new Promise((resolve) => setTimeout(resolve, 100))
       }

@@ -185,6 +185,19 @@ describe('a service', () => {
     expect(running.tasks().map(({ part }) => part)).toEqual(['worker 1'])
   })
 
+  it('whose tasks keep ending says so, with their exit code, instead of waiting for ever', async () => {
+    const { service: running } = run('process.exit(7)', {
+      healthCheck: {
+        command: ['CMD-SHELL', 'exit 0'],
+        intervalMs: 5_000,
+        timeoutMs: 5_000,
+        retries: 3,
+        startPeriodMs: 0,
+      },
+    })
+    await expect(running.started()).rejects.toThrow(/keep ending .*worker 7.*Essential container in task exited/)
+  })
+
   it('waits longer and longer before it replaces a task that keeps failing, and not at all for one that had lived', () => {
     let failures = { count: 0 }
     const delays = Array.from({ length: 9 }, () => {
