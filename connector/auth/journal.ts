@@ -51,7 +51,7 @@ export interface JournalPosition {
 
 /** Ends a journal for good: the state in memory must not be used any more. */
 export class JournalEnded extends Error {
-  /** `broken`: a fault of our own. */
+  /** `conflict`: another entry was stored in our place; reading anew helps. `broken`: a fault of our own. */
   readonly why: 'fenced' | 'not_held' | 'conflict' | 'closed' | 'broken'
   constructor(why: JournalEnded['why'], what: string) {
     super(`auth journal ended: ${what}`)
@@ -209,10 +209,10 @@ export class Journal {
       case 'fenced':
         throw this.#fenced()
       case 'exists':
-        // Another entry has our place: somebody else writes under our epoch. Nobody's memory can be trusted now.
+        // Another entry has our place: one of this worker's own that was given up and landed late, or a second writer. What
+        // is in memory does not follow from what is stored; nothing of it has left. Whoever reads anew is right again.
         this.#deps.log.error({ ...this.#ref, seq: entry.seq }, 'auth journal: another entry has the next place')
-        this.#holding.fenced()
-        throw new JournalEnded('conflict', `entry ${entry.seq} is another writer's`)
+        throw new JournalEnded('conflict', `entry ${entry.seq} is another`)
       default:
         assertNever(outcome)
     }

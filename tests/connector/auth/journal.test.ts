@@ -268,6 +268,42 @@ describe('journal', () => {
   })
 })
 
+it('an entry of its own that was given up and lands after a reload ends the journal; reading anew finds it', async () => {
+  const bench = new Bench()
+  const states = bench.states()
+  const holding = holdingOf(1)
+  const created = await bench.clock.run(states.create(ref, holding))
+  if (created.kind !== 'created') throw new Error(created.kind)
+  const first = asState(created.state)
+  link(first)
+  await bench.clock.run(first.durable())
+  const reload = async (): Promise<ConnectionAuthState> => {
+    const outcome = await bench.clock.run(states.load(ref, holding))
+    if (outcome.kind !== 'loaded') throw new Error(outcome.kind)
+    return asState(outcome.state)
+  }
+
+  bench.fate = (call) =>
+    call === 'append' ? { kind: 'unanswered', arrivesAfterMs: 500, givesUpAfterMs: 20 } : answered
+  put(first, 'a', 'late')
+  first.durable().catch(nothing)
+  await settle()
+  void first.close('abandon')
+  const second = await reload()
+  expect(second.read('session', 'a')).toBeUndefined()
+  await bench.clock.pass(1_000)
+  bench.fate = () => answered
+  put(second, 'b', 'never left')
+  await expect(bench.clock.run(second.durable())).rejects.toMatchObject({ why: 'conflict' })
+  expect(holding.held()).toBe(true)
+
+  const third = await reload()
+  expect(third.read('session', 'a')).toBe('late')
+  expect(third.read('session', 'b')).toBeUndefined()
+  put(third, 'c', 1)
+  await bench.clock.run(third.durable())
+})
+
 describe('load', () => {
   it('tells never linked, archived, missing and unreadable apart', async () => {
     const bench = new Bench()
