@@ -19,6 +19,7 @@ import { openStores } from './worker/stores.ts'
 import { taskIdentity } from './worker/task-identity.ts'
 
 const configErrorExitCode = 78
+const dayMs = 86_400_000
 
 function environment(): Config {
   try {
@@ -81,6 +82,7 @@ async function assemble(config: Config, log: Log): Promise<Connector> {
       sendTimeoutMs: config.SEND_TIMEOUT_MS,
       inFlightMax: config.IN_FLIGHT_MAX,
       qrTtlFirstMs: config.QR_TTL_FIRST_MS,
+      inboundKeptMs: config.MESSAGE_RETENTION_DAYS * dayMs,
       ...(clientVersion === undefined ? {} : { clientVersion }),
     },
     // Another server than WhatsApp's own is not asked for by WhatsApp's newest version.

@@ -54,10 +54,17 @@ export class RestoreProgress {
     const connected = this.#results.get('open') ?? 0
     const trying = (this.#results.get('waiting') ?? 0) + (this.#results.get('opening') ?? 0)
     const tookMs = Math.round(this.#clock.monotonic() - this.#startedAt)
-    const rest = this.#total - connected - trying
+    const stopped = this.#results.get('stopped') ?? 0
+    const left = this.#results.get('ended') ?? 0
+    const totals = [
+      `${connected} of ${this.#total} connected`,
+      `${trying} still trying`,
+      `${stopped} need attention`,
+      ...(left === 0 ? [] : [`${left} no longer this worker's`]),
+    ]
     this.#log.info(
-      { total: this.#total, connected, trying, rest, tookMs },
-      `Restored WhatsApp connections: ${connected} of ${this.#total} connected, ${trying} still trying, ${rest} need attention (${(tookMs / 1_000).toFixed(1)} s)`,
+      { total: this.#total, connected, trying, stopped, left, tookMs },
+      `Restored WhatsApp connections: ${totals.join(', ')} (${(tookMs / 1_000).toFixed(1)} s)`,
     )
     this.#changed(undefined)
   }
