@@ -125,7 +125,22 @@ export class Outbox {
     this.#auth = auth
     const attempted = auth.attempted()
     for (const [id, entry] of this.#entries) if (attempted.has(id)) entry.attempted = true
+    void this.#forgetEnded(auth)
     this.#pump()
+  }
+
+  /** A worker that died between storing an outcome and forgetting the id left it behind: auth state must not grow by it. */
+  async #forgetEnded(auth: AuthState): Promise<void> {
+    for (const id of [...auth.attempted()].filter((attempted) => !this.#entries.has(attempted))) {
+      try {
+        const row = await this.#messages.getByWhatsappId(this.#ref, id)
+        if (this.#auth !== auth || this.#store.over.aborted) return
+        if (row?.status !== 'queued' && !this.#entries.has(id)) auth.settled(id)
+      } catch {
+        // The next open looks again.
+        return
+      }
+    }
   }
 
   /** The server accepted or refused a message of ours. Resolves once that is stored. */

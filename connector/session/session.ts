@@ -48,7 +48,8 @@ class ConnectionSession implements Session {
   readonly #row: ConnectionRow
   readonly #versions: ClientVersions
   readonly #log: Log
-  readonly #name: string
+  /** For log lines: label and number. */
+  #name: string
   readonly #store: StoreContext
   readonly #over = new AbortController()
   readonly #writer: RowWriter
@@ -387,6 +388,7 @@ class ConnectionSession implements Session {
     // In a handover nothing follows but the end: what was not acknowledged is the next owner's.
     if (event.kind === 'closed' && this.#lifecycle.state.phase.kind === 'draining')
       this.#outbox.setMode({ kind: 'hold', note: '' })
+    if (event.kind === 'paired') this.#name = `${this.#row.label} (${event.phoneNumber})`
     this.#lifecycle.dispatch(event.kind === 'open' ? { ...event, kind: 'opened' } : event)
   }
 

@@ -109,7 +109,8 @@ function again(
   const attempted = tryOfEnded(phase) === 'attempt' && !outage
   const failures = attempted ? state.failures + 1 : state.failures
   const counted: LifecycleState = { ...state, failures }
-  const alarm: readonly Effect[] = rule.alarm ? [{ kind: 'alarm', reason: next.shows.reason, detail }] : []
+  const alarm: readonly Effect[] =
+    rule.alarm && rule.next.kind === 'backoff' ? [{ kind: 'alarm', reason: next.shows.reason, detail }] : []
   const known = cause === 'unknown' ? detail : undefined
 
   if (phase.kind !== 'open' && tryOfEnded(phase) === 'wake') {
@@ -126,7 +127,6 @@ function again(
     return enterSlowLane({ ...counted, shown: view }, circumstances, [
       ...ended,
       { kind: 'write', change: { ...changeOf(view), ...noCodes, opening: null } },
-      { kind: 'alarm', reason: next.exhausted.reason, detail },
       { kind: 'log', level: 'error', message: `Gave up after ${failures} attempts (${detail}). Trying now and then` },
     ])
   }

@@ -46,7 +46,7 @@ describe('a connection that was linked', () => {
       [1, 2, 3, 4, 5].map((n) => `Primary Device (+94714515253): Attempting reconnection ${n}/5`),
     )
     expect(session.state).toBe('waiting')
-    expect(stage.alarms()).toContain('retries_exhausted')
+    expect(stage.said('Gave up after 5 attempts')).toHaveLength(1)
   })
 
   test('counts attempts on until a socket was open for 60 s', async () => {
@@ -142,6 +142,7 @@ describe('a connection that was linked', () => {
       stage.whatsapp.socket(ref).end({ statusCode: 440, conflict: 'replaced' })
       await stage.clock.passTime(1)
       expect(stage.tables.row(ref)).toMatchObject({ status: 'reconnecting', reason: 'replaced' })
+      expect(stage.alarms()).toEqual([])
       await stage.clock.passTime(waitMs)
     }
     stage.whatsapp.socket(ref).end({ statusCode: 440 })
@@ -198,6 +199,32 @@ describe('a connection that was linked', () => {
         message: 'No active WhatsApp connection found. Please connect a device first.',
       },
     })
+  })
+
+  test('405 takes the newest client version from its source, asked once for all connections of a worker', async () => {
+    const stage = new Stage({ settings: { clientVersion: [2, 3000, 1] } })
+    let asked = 0
+    stage.newestVersion = async () => {
+      asked += 1
+      return [2, 3000, 2]
+    }
+    const worker = stage.worker()
+    const refs = ['a', 'b'].map((name) => stage.connection(name))
+    for (const ref of refs) {
+      stage.whatsapp.device(ref).next.push({ statusCode: 405 })
+      worker.session(ref).start('restore')
+    }
+    await stage.clock.passTime(1_000)
+    for (const ref of refs) {
+      expect(stage.tables.row(ref)).toMatchObject({ status: 'reconnecting', reason: 'client_outdated' })
+    }
+    await stage.clock.passTime(5_000)
+    for (const ref of refs) {
+      expect(stage.tables.row(ref).status).toBe('connected')
+      expect(stage.whatsapp.socket(ref).request.clientVersion).toEqual([2, 3000, 2])
+    }
+    expect(asked).toBe(1)
+    expect(stage.auth.stored(refs[0] as (typeof refs)[0]).identity).toBe('linked')
   })
 
   test('515 reconnects at once', async () => {

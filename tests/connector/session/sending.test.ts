@@ -244,6 +244,33 @@ describe('sends', () => {
     expect(stage.whatsapp.device(ref).arrived).toEqual([whatsappId])
   })
 
+  test('steps of one message are stored in the order in which WhatsApp told them', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    let slow = 1
+    stage.fate = (call) => (call === 'messages.step' && slow-- > 0 ? { arrivesAfterMs: 1_000 } : {})
+    session.enqueue(stage.send(ref, 'msg_1'))
+    const [whatsappId] = ids('msg_1') as [string]
+    await stage.clock.passTime(100)
+    for (const step of ['delivered', 'read'] as const) {
+      void stage.whatsapp.socket(ref).receipt({ whatsappId, step, at: stage.clock.now() })
+    }
+    await stage.clock.passTime(5_000)
+    expect(stage.tables.steps.map(({ status }) => status)).toEqual(['sent', 'delivered', 'read'])
+  })
+
+  test('ids of sends that ended are not kept in the auth state, whoever left them there', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const [gone, ended, waits] = ids('msg_0', 'msg_1', 'msg_2') as [string, string, string]
+    stage.tables.put({ ...stage.send(ref, 'msg_1'), status: 'sent' })
+    stage.send(ref, 'msg_2')
+    for (const id of [gone, ended, waits]) stage.auth.stored(ref).attempted.add(id)
+    await stage.worker().restore(ref)
+    expect([...stage.auth.stored(ref).attempted]).toEqual([waits])
+  })
+
   test('an answer of the store that got lost does no harm', async () => {
     const stage = new Stage()
     const ref = stage.connection('a')

@@ -21,6 +21,8 @@ export class Stage {
   readonly lines: { readonly level: string; readonly message: string; readonly fields: object }[] = []
   readonly settings: SessionSettings
   readonly gateSettings: LoginGateSettings
+  /** What the source of client versions answers; absent: there is none. */
+  newestVersion: (() => Promise<readonly [number, number, number]>) | undefined
   /** What happens to store calls; by default they answer at once. */
   fate: (call: string, ref: ConnectionRef | undefined) => Fate = () => ({})
   #seqs = new Map<string, number>()
@@ -178,6 +180,7 @@ export class Worker {
       logins: this.gate,
       workerId,
       settings: stage.settings,
+      ...(stage.newestVersion === undefined ? {} : { fetchClientVersion: stage.newestVersion }),
     })
     this.#create = (row) => create(row, holding)
   }
