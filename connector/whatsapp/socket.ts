@@ -11,7 +11,6 @@ import type {
   OpenRequest,
   SocketEvent,
   SocketListener,
-  Timer,
   WhatsAppSocket,
 } from '../ports.ts'
 import { readEnd } from './connection-end.ts'
@@ -44,8 +43,8 @@ export class BaileysSocket implements WhatsAppSocket {
   readonly #state: ConnectionAuthState
   readonly #listener: SocketListener
   readonly #gate: EgressGate
-  readonly #closed: Promise<void>
-  #resolveClosed: () => void = () => undefined
+  /** Whoever waits for something of the socket. */
+  readonly #atEnd = new Set<() => void>()
   #phase: ConnectionEnd['phase'] = 'connecting'
   #intent: ConnectionEnd['intent']
   #upgradeStatus: number | undefined
@@ -63,9 +62,6 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#sock = sock
     this.#state = state
     this.#listener = listener
-    this.#closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve
-    })
     const client = sock.ws as unknown as ClientWithSocket
     this.#web = client.socket
     this.#gate = gateEgress(this.#web, state, request.holding, (why) => {
@@ -107,22 +103,10 @@ export class BaileysSocket implements WhatsAppSocket {
       return { kind: 'refused', code: 'invalid_content', why: `chat: expected a JID, got "${chat}"` }
     }
     const send: SendTry = { whatsappId, givenUp: false, encrypted: false }
-    let timer: Timer | undefined
-    const timeout = new Promise<HandOver>((resolve) => {
-      timer = this.#deps.clock.after(this.#deps.sendTimeoutMs, () => {
-        send.givenUp = true
-        resolve(outcomeOf(send, 'WhatsApp did not answer in time'))
-      })
-    })
-    const ended = this.#closed.then(() => {
+    return this.#bounded(this.#deps.sendTimeoutMs, this.#trySend(send, jidNormalizedUser(chat), body), (why) => {
       send.givenUp = true
-      return outcomeOf(send, 'the connection ended')
+      return outcomeOf(send, why === 'ended' ? 'the connection ended' : 'WhatsApp did not answer in time')
     })
-    try {
-      return await Promise.race([this.#trySend(send, jidNormalizedUser(chat), body), timeout, ended])
-    } finally {
-      timer?.cancel()
-    }
   }
 
   async probe(timeoutMs: number): Promise<boolean> {
@@ -132,19 +116,11 @@ export class BaileysSocket implements WhatsAppSocket {
       attrs: { to: 's.whatsapp.net', type: 'get', xmlns: 'w:p' },
       content: [{ tag: 'ping', attrs: {} }],
     }
-    let timer: Timer | undefined
-    const late = new Promise<false>((resolve) => {
-      timer = this.#deps.clock.after(timeoutMs, () => resolve(false))
-    })
     const answered = this.#sock.query(ping, timeoutMs).then(
       (answer) => answer !== undefined,
       () => false,
     )
-    try {
-      return await Promise.race([answered, late, this.#closed.then(() => false)])
-    } finally {
-      timer?.cancel()
-    }
+    return this.#bounded(timeoutMs, answered, () => false)
   }
 
   async logout(): Promise<void> {
@@ -157,7 +133,7 @@ export class BaileysSocket implements WhatsAppSocket {
         content: [{ tag: 'remove-companion-device', attrs: { jid: me.id, reason: 'user_initiated' } }],
       }
       const asked = this.#sock.query(removal, logoutMs).then(nothing, nothing)
-      await this.#within(logoutMs, Promise.race([asked, this.#closed]))
+      await this.#bounded(logoutMs, asked, nothing)
     }
     await this.#orderlyEnd()
   }
@@ -180,9 +156,11 @@ export class BaileysSocket implements WhatsAppSocket {
   async #orderlyEnd(): Promise<void> {
     if (this.#ended) return
     this.#sock.ev.flush()
-    await this.#within(drainMs, this.#gate.drained())
-    if (!this.#ended) void this.#sock.end(undefined)
-    await this.#within(drainMs, this.#closed)
+    await this.#bounded(drainMs, this.#gate.drained(), nothing)
+    if (this.#ended) return
+    const ended = new Promise<void>(() => undefined)
+    void this.#sock.end(undefined)
+    await this.#bounded(drainMs, ended, nothing)
     this.terminate('closed_by_us')
   }
 
@@ -259,20 +237,30 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#web.terminate()
     // Clears Baileys' timers and listeners; where it ended by itself, it knows.
     void this.#sock.end(undefined)
-    this.#resolveClosed()
+    for (const ended of [...this.#atEnd]) ended()
   }
 
   #emit(event: SocketEvent): void {
     if (!this.#ended) this.#listener.onEvent(event)
   }
 
-  async #within(limitMs: number, work: Promise<unknown>): Promise<void> {
-    let timer: Timer | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = this.#deps.clock.after(limitMs, resolve)
+  /** The work's result, or what `otherwise` says where time or the socket ended first. */
+  #bounded<T>(limitMs: number, work: Promise<T>, otherwise: (why: 'late' | 'ended') => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      // Not a promise of the socket's end: each send would leave a reaction on it for as long as the socket lives.
+      const settle = (outcome: () => void): void => {
+        timer.cancel()
+        this.#atEnd.delete(ended)
+        outcome()
+      }
+      const ended = (): void => settle(() => resolve(otherwise('ended')))
+      const timer = this.#deps.clock.after(limitMs, () => settle(() => resolve(otherwise('late'))))
+      this.#atEnd.add(ended)
+      work.then(
+        (result) => settle(() => resolve(result)),
+        (error: unknown) => settle(() => reject(error)),
+      )
     })
-    await Promise.race([work.then(nothing, nothing), late])
-    timer?.cancel()
   }
 }
 
