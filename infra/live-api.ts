@@ -34,7 +34,7 @@ export class LiveApi extends Construct {
       settings,
       environment: { LIVE_TABLE: tables.live.tableName },
     })
-    connect.allowTable(tables.live, 'GetItem', 'PutItem', 'DeleteItem')
+    connect.allowTable(tables.live, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem')
 
     const disconnect = new Handler(this, 'Disconnect', {
       handler: 'live/disconnect',

@@ -73,6 +73,8 @@ export class RestApi extends Construct {
     messages.allowTable(tables.connections, 'GetItem')
     messages.allowTable(tables.messages, 'GetItem', 'PutItem', 'UpdateItem')
     messages.allowIndex(tables.messages, 'history')
+    // A connection at its limit of waiting sends is counted again before a caller is refused.
+    messages.allowIndex(tables.messages, 'waiting')
     messages.allowSend(...queues.partitions.map((queue) => queue.queueArn))
 
     const liveTickets = new Handler(this, 'LiveTickets', {
@@ -90,6 +92,7 @@ export class RestApi extends Construct {
     admin.allowTable(
       tables.accounts,
       'GetItem',
+      'BatchGetItem',
       'PutItem',
       'UpdateItem',
       'DeleteItem',

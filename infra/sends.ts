@@ -32,6 +32,7 @@ export class Sends extends Construct {
     })
     dispatch.allowTable(tables.connections, 'GetItem')
     dispatch.allowTable(tables.messages, 'GetItem', 'PutItem', 'UpdateItem')
+    dispatch.allowIndex(tables.messages, 'waiting')
     dispatch.allowSend(
       queues.sendsDeadLetters.queueArn,
       queues.sendsFifoDeadLetters.queueArn,

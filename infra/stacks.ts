@@ -57,6 +57,14 @@ export class StatefulStack extends Stack {
     publish(
       this,
       settings,
+      'SendsDeadLettersUrl',
+      'sends-dead-letters-url',
+      this.queues.sendsDeadLetters.queueUrl,
+      'What the sends queue could not accept, with the reason as an attribute',
+    )
+    publish(
+      this,
+      settings,
       'AdminApiKeySecretArn',
       'admin-api-key-secret-arn',
       this.storage.adminApiKey.secretArn,

@@ -164,12 +164,13 @@ describe('the synthesized templates', () => {
       'SendsFifoQueueUrl',
       'SendsFifoQueueArn',
       'AdminApiKeySecretArn',
+      'SendsDeadLettersUrl',
     ]) {
       expect(outputs).toContain(name)
     }
     const parameters = all('AWS::SSM::Parameter').map((parameter) => parameter.Properties.Name)
     expect(parameters).toContain('/holdfast/dev/http-api-url')
-    expect(parameters).toHaveLength(7)
+    expect(parameters).toHaveLength(8)
   })
 
   it('stay within the limits of CloudFormation', () => {
