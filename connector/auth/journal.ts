@@ -2,9 +2,10 @@ import type { AuthHead, AuthStore, JournalEntry, SnapshotRef } from '../../share
 import { assertNever, type ConnectionRef } from '../../shared/domain/words.ts'
 import type { Clock, Holding, Log, Random, Timer } from '../ports.ts'
 import { encodeChanges, type RecordChange } from './codec.ts'
+import { StoreCalls } from './store-calls.ts'
 
 export interface JournalSettings {
-  /** First pause after a failed store call; doubles up to `retryMaxMs`. */
+  /** Pauses between tries of a store call, as in `StoreCalls`. */
   readonly retryBaseMs: number
   readonly retryMaxMs: number
   /** A change nobody waits for is appended after this long at the latest. */
@@ -71,6 +72,7 @@ export class Journal {
   readonly #holding: Holding
   readonly #source: JournalSource
   readonly #onEnded: () => void
+  readonly #calls: StoreCalls
   #position: JournalPosition
   /** `held_back`: nothing is stored until `begin`. `first`: the next write is the identity's first snapshot. */
   #mode: 'held_back' | 'first' | 'appending'
@@ -83,7 +85,6 @@ export class Journal {
   #running: Promise<void> | undefined
   #compaction: Promise<void> | undefined
   #linger: Timer | undefined
-  readonly #pauses = new Set<() => void>()
 
   constructor(
     deps: JournalDependencies,
@@ -101,6 +102,12 @@ export class Journal {
     this.#position = position
     this.#mode = mode
     this.#onEnded = onEnded
+    this.#calls = new StoreCalls({
+      ...deps,
+      ...deps.settings,
+      ref,
+      over: () => this.#ended ?? (holding.held() ? undefined : new JournalEnded('not_held', 'the lease is over')),
+    })
   }
 
   /** True while everything changed is durable, or nothing is kept yet. */
@@ -202,7 +209,7 @@ export class Journal {
       data,
     }
     // The very same entry at every try: the store tells by its nonce whether an earlier try landed.
-    const outcome = await this.#retrying('append', () => this.#deps.store.append(this.#ref, entry))
+    const outcome = await this.#calls.untilAnswered('append', () => this.#deps.store.append(this.#ref, entry))
     switch (outcome.kind) {
       case 'appended':
         break
@@ -261,9 +268,13 @@ export class Journal {
     const changes: RecordChange[] = [...this.#source.entries()]
     const data = encodeChanges('snapshot', changes)
     const nonce = this.#deps.random.id()
-    const snapshot = await this.#retrying('snapshot', () => store.writeSnapshot(this.#ref, epoch, seq, nonce, data))
+    const snapshot = await this.#calls.untilAnswered('snapshot', () =>
+      store.writeSnapshot(this.#ref, epoch, seq, nonce, data),
+    )
     const identity: AuthHead['identity'] = 'linked'
-    const outcome = await this.#retrying('commit', () => store.commitSnapshot(this.#ref, epoch, snapshot, identity))
+    const outcome = await this.#calls.untilAnswered('commit', () =>
+      store.commitSnapshot(this.#ref, epoch, snapshot, identity),
+    )
     if (outcome.kind === 'fenced') throw this.#fenced()
     const now = this.#position
     this.#position = {
@@ -283,38 +294,6 @@ export class Journal {
     return new JournalEnded('fenced', 'a newer owner took the connection')
   }
 
-  /** Until the store answers, the holding ends or the journal is closed. Only a thrown error counts as transient. */
-  async #retrying<T>(call: string, attempt: () => Promise<T>): Promise<T> {
-    const { retryBaseMs, retryMaxMs } = this.#deps.settings
-    for (let failures = 0; ; failures += 1) {
-      if (this.#ended !== undefined) throw this.#ended
-      if (!this.#holding.held()) throw new JournalEnded('not_held', 'the lease is over')
-      try {
-        return await attempt()
-      } catch (error) {
-        const pauseMs =
-          Math.min(retryMaxMs, retryBaseMs * 2 ** Math.min(failures, 20)) * (1 + this.#deps.random.next() / 4)
-        this.#deps.log.warn(
-          { ...this.#ref, call, failures: failures + 1, pauseMs: Math.round(pauseMs), reason: messageOf(error) },
-          'auth store does not answer',
-        )
-        await this.#pause(pauseMs)
-      }
-    }
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        timer.cancel()
-        this.#pauses.delete(wake)
-        resolve()
-      }
-      const timer = this.#deps.clock.after(delayMs, wake)
-      this.#pauses.add(wake)
-    })
-  }
-
   #reached(version: number): void {
     this.#durableVersion = version
     const due = this.#waiters.filter((waiter) => waiter.version <= version)
@@ -327,7 +306,7 @@ export class Journal {
     this.#ended = reason
     this.#linger?.cancel()
     this.#linger = undefined
-    for (const wake of [...this.#pauses]) wake()
+    this.#calls.wake()
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) waiter.reject(reason)
