@@ -5,7 +5,8 @@ import type { AuthState, HandOver, SendReceipt, ServerAck, SessionSettings, Time
 import { RestrictedChats, restrictedCode, restrictionMs } from './restricted-chats.ts'
 import { expired, newChatsRestricted, rejected, unconfirmed } from './send-failures.ts'
 import { SendNotes } from './send-notes.ts'
-import { HoldingEnded, type StoreContext, untilStored, within } from './until-stored.ts'
+import { SendSteps } from './send-steps.ts'
+import { type StoreContext, within } from './until-stored.ts'
 
 const notSentRetryMs = 2_000
 /** Timers hold 31 bits of milliseconds; a later deadline is looked at again after a day. */
@@ -58,7 +59,7 @@ export class Outbox {
   readonly #ended = new Set<string>()
   readonly #restricted = new RestrictedChats()
   readonly #notes: SendNotes
-  readonly #steps = new Map<string, Promise<void>>()
+  readonly #steps: SendSteps
   #mode: SendsMode = { kind: 'hold', note: '' }
   #socket: WhatsAppSocket | undefined
   #auth: AuthState | undefined
@@ -78,6 +79,7 @@ export class Outbox {
     this.#settings = options.settings
     this.#listener = options.listener
     this.#notes = new SendNotes(options.ref, options.messages, options.store)
+    this.#steps = new SendSteps(options.ref, options.messages, options.store)
   }
 
   /** Sends waiting or in flight. */
@@ -346,21 +348,6 @@ export class Outbox {
   }
 
   /** An outcome, of a send in the outbox or of an earlier one. Resolves once stored; rejects when the holding ended. */
-  /**
-   * Steps of one message are stored in the order in which WhatsApp told them: `read` often comes right behind `delivered`,
-   * and whoever watches is promised both.
-   */
-  #inTurn(whatsappId: string, store: () => Promise<void>): Promise<void> {
-    const before = this.#steps.get(whatsappId)
-    const turn = before === undefined ? store() : before.then(store, store)
-    this.#steps.set(whatsappId, turn)
-    const done = () => {
-      if (this.#steps.get(whatsappId) === turn) this.#steps.delete(whatsappId)
-    }
-    turn.then(done, done)
-    return turn
-  }
-
   #end(whatsappId: string, step: SendStep): Promise<void> {
     const entry = this.#entries.get(whatsappId)
     if (entry !== undefined && entry.state !== 'ending') {
@@ -371,23 +358,14 @@ export class Outbox {
       if (at >= 0) this.#list.splice(at, 1)
       this.#pump()
     }
-    const stored = this.#inTurn(whatsappId, async () => {
-      const outcome = await untilStored(this.#store, `message ${step.status}`, () =>
-        this.#messages.step(this.#ref, whatsappId, this.#store.holding.epoch, step),
-      )
-      if (outcome.kind === 'fenced') {
-        this.#store.holding.fenced()
-        throw new HoldingEnded(`message ${step.status}`)
-      }
-    })
-    // Our own endings have nobody who waits for them.
-    const settled = stored.then(
+    const settled = this.#steps.store(whatsappId, step).then(
       () => this.#forget(whatsappId, entry),
       (error) => {
         this.#tellIfQuiet()
         throw error
       },
     )
+    // Our own endings have nobody who waits for them.
     settled.catch(() => undefined)
     return settled
   }

@@ -1,0 +1,43 @@
+import type { SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type { ConnectionRef } from '../../shared/domain/words.ts'
+import { HoldingEnded, type StoreContext, untilStored } from './until-stored.ts'
+
+/**
+ * Stores what became of sends. Steps of one message are stored in the order in which WhatsApp told them: `read` often comes
+ * right behind `delivered`, and whoever watches is promised both.
+ */
+export class SendSteps {
+  readonly #ref: ConnectionRef
+  readonly #messages: WorkerMessages
+  readonly #store: StoreContext
+  readonly #last = new Map<string, Promise<void>>()
+
+  constructor(ref: ConnectionRef, messages: WorkerMessages, store: StoreContext) {
+    this.#ref = ref
+    this.#messages = messages
+    this.#store = store
+  }
+
+  /** Resolves once stored, or once the row is known to be past it; rejects with `HoldingEnded`. */
+  store(whatsappId: string, step: SendStep): Promise<void> {
+    const write = () => this.#write(whatsappId, step)
+    const before = this.#last.get(whatsappId)
+    const turn = before === undefined ? write() : before.then(write, write)
+    this.#last.set(whatsappId, turn)
+    const done = () => {
+      if (this.#last.get(whatsappId) === turn) this.#last.delete(whatsappId)
+    }
+    turn.then(done, done)
+    return turn
+  }
+
+  async #write(whatsappId: string, step: SendStep): Promise<void> {
+    const { holding } = this.#store
+    const outcome = await untilStored(this.#store, `message ${step.status}`, () =>
+      this.#messages.step(this.#ref, whatsappId, holding.epoch, step),
+    )
+    if (outcome.kind !== 'fenced') return
+    holding.fenced()
+    throw new HoldingEnded(`message ${step.status}`)
+  }
+}
