@@ -1,0 +1,420 @@
+/**
+ * The promises, held against everything that happens. It sees what the tables really hold and who really owns what, and asks
+ * nothing of the code under test.
+ */
+import type { ConnectionAuthState } from '../../connector/auth/auth-state.ts'
+import type { OpenRequest } from '../../connector/ports.ts'
+import { defaultSessionSettings } from '../../connector/session/settings.ts'
+import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
+import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
+import type { ConnectionRef, Epoch } from '../../shared/domain/words.ts'
+import { durableState } from './durable-state.ts'
+import type { AuthTables } from './models/auth.ts'
+import type { ModelFleetStore } from './models/fleet.ts'
+import { keyOf } from './models/network.ts'
+import type { ModelTables } from './models/stores.ts'
+import type { Thread } from './process.ts'
+import type { CallWatcher } from './remote.ts'
+import type { Service } from './weather.ts'
+import type { ReceiptStep, ToServer } from './whatsapp/protocol.ts'
+import type { World } from './world.ts'
+
+export const invariants = {
+  oneHolder: 'no two running workers hold one connection',
+  ownerOnly: 'only the owner of a partition acts for its connections',
+  fenced: 'writes of a fenced owner never land',
+  durable: 'no frame leaves whose state is not durable',
+  ratchet: 'the ratchet never goes back',
+  authKept: 'a linked connection never loses its auth state',
+  loggedOut: 'a logged-out connection is never reconnected',
+  attempts: 'attempts never exceed five in a row',
+  acknowledged: 'what was acknowledged to WhatsApp is stored',
+  ends: 'every accepted send ends sent or failed with a reason',
+  truthful: 'what a row says of a send is true',
+  shownOnce: 'a phone shows each message once',
+  order: 'sends of one chat are shown in the order of acceptance',
+  received: 'what a person wrote is stored',
+  recovers: 'once faults stop, every linked connection is connected',
+  uncaught: 'no error goes uncaught',
+} as const
+
+export interface AcceptedSend {
+  readonly ref: ConnectionRef
+  readonly messageId: string
+  readonly whatsappId: string
+  readonly chat: string
+  readonly seq: number
+  /** When the caller asked, and when it was told. */
+  readonly askedAt: number
+  readonly answeredAt: number
+}
+
+export interface AuditedWorker {
+  readonly workerId: string
+  readonly running: boolean
+  /** By its own clocks. */
+  readonly leaseValid: boolean
+  /** Holds logins back, without counting attempts. */
+  readonly seesOutage: boolean
+}
+
+export interface AuditedState {
+  readonly world: World
+  readonly fleet: ModelFleetStore
+  readonly tables: ModelTables
+  readonly auth: AuthTables
+  readonly workers: () => Iterable<AuditedWorker>
+}
+
+interface Openings {
+  epoch: Epoch
+  /** Since the last one that lasted, a person's command, or an outage. */
+  inRow: number
+  lastAt: number
+  openSince: number | undefined
+  commandId: string | undefined
+}
+
+/** Clocks differ by a few per cent. */
+const wakeGapMs = defaultSessionSettings.wakeGapMs * 0.9
+const stableMs = defaultSessionSettings.stableAfterMs * 0.9
+/** A first try, which is not counted, and five attempts. */
+const openingsInRowMax = 1 + defaultSessionSettings.backoffAttemptsMax
+
+export class Audit implements CallWatcher {
+  readonly #state: AuditedState
+  /** Accepted sends, by WhatsApp id. */
+  readonly sends = new Map<string, AcceptedSend>()
+  /** Open sockets by connection: worker and number. */
+  readonly #sockets = new Map<string, Map<string, number>>()
+  readonly #openings = new Map<string, Openings>()
+  readonly #identities = new Map<string, string>()
+  readonly #asked = new Set<string>()
+  readonly #arrived = new Set<string>()
+  /** WhatsApp ids in the order in which people saw them, by connection and chat. */
+  readonly #shown = new Map<string, readonly string[]>()
+  /** What people wrote, and that was not dropped with an unlinked device: connection, WhatsApp id. */
+  readonly #written = new Map<string, string>()
+  readonly #epochs = new Map<string, Epoch>()
+  counts = { frames: 0, sent: 0, received: 0, openings: 0 }
+
+  constructor(state: AuditedState) {
+    this.#state = state
+  }
+
+  // ── Workers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  opens(workerId: string, { ref, holding, pairing }: OpenRequest): void {
+    const key = keyOf(ref)
+    const row = this.#state.tables.connections.get(key)
+    this.counts.openings += 1
+    const open = this.#sockets.get(key) ?? new Map<string, number>()
+    this.#sockets.set(key, open)
+    open.set(workerId, (open.get(workerId) ?? 0) + 1)
+    if ((open.get(workerId) ?? 0) > 1) this.#violated('oneHolder', `${workerId} opens ${ref.connectionId} twice`)
+    if (row?.reason === 'logged_out' && pairing === undefined) {
+      this.#violated('loggedOut', `${workerId} opens ${ref.connectionId}`)
+    }
+    this.#countOpening(workerId, key, holding.epoch, row)
+  }
+
+  closes(workerId: string, { ref }: OpenRequest): void {
+    const open = this.#sockets.get(keyOf(ref))
+    const left = (open?.get(workerId) ?? 0) - 1
+    if (left > 0) open?.set(workerId, left)
+    else open?.delete(workerId)
+    const openings = this.#openings.get(keyOf(ref))
+    if (openings?.openSince === undefined) return
+    if (this.#state.world.now - openings.openSince >= stableMs) openings.inRow = 0
+    openings.openSince = undefined
+  }
+
+  opened({ ref }: OpenRequest): void {
+    const openings = this.#openings.get(keyOf(ref))
+    if (openings !== undefined) openings.openSince = this.#state.world.now
+  }
+
+  #countOpening(workerId: string, key: string, epoch: Epoch, row: ConnectionRow | undefined): void {
+    const { now } = this.#state.world
+    const commandId = row?.command?.commandId
+    const before = this.#openings.get(key)
+    const outage = [...this.#state.workers()].some((worker) => worker.workerId === workerId && worker.seesOutage)
+    const goesOn = before !== undefined && before.epoch === epoch && before.commandId === commandId && !outage
+    const openings: Openings = goesOn ? before : { epoch, inRow: 0, lastAt: now, openSince: undefined, commandId }
+    if (openings.inRow >= openingsInRowMax && now - openings.lastAt < wakeGapMs) {
+      this.#violated(
+        'attempts',
+        `${workerId} opens ${key} for the ${openings.inRow + 1}th time, ${Math.round(now - openings.lastAt)} ms after the last`,
+      )
+    }
+    openings.inRow += 1
+    openings.lastAt = now
+    this.#openings.set(key, openings)
+  }
+
+  /** What a frame rests on: how far the ratchets with all chats had come when it was made. */
+  restsOn(state: ConnectionAuthState, chats: Iterable<string>): readonly Rest[] {
+    return [...chats].flatMap((chat): Rest[] => {
+      const ratchet = state.read('session', chat) as { sent: number; opened: readonly number[] } | undefined
+      return ratchet === undefined ? [] : [{ chat, sent: ratchet.sent, opened: ratchet.opened.length }]
+    })
+  }
+
+  /** Bytes go onto the wire. */
+  leaves(workerId: string, { ref, holding }: OpenRequest, frame: ToServer, rests: readonly Rest[]): void {
+    this.counts.frames += 1
+    this.#ownerActs(workerId, ref, holding.epoch, `sends ${frame.kind}`)
+    const { identity, records } = this.#durable(keyOf(ref))
+    for (const { chat, sent, opened } of rests) {
+      const stored = records.get(`key/session/${chat}`)
+      const ratchet = (stored === undefined ? undefined : JSON.parse(stored)) as
+        | { sent: number; opened: readonly number[] }
+        | undefined
+      if (ratchet === undefined || ratchet.sent < sent || ratchet.opened.length < opened) {
+        this.#violated('durable', `${workerId} sends ${frame.kind} of ${ref.connectionId}; ${chat} is not stored`)
+      }
+    }
+    if (frame.kind === 'link_reply' && identity !== 'linked') {
+      this.#violated('durable', `${workerId} tells WhatsApp of a new identity that is not stored`)
+    }
+    if (frame.kind === 'message' && !records.has(`attempted/${frame.whatsappId}`)) {
+      this.#violated('durable', `${workerId} sends ${frame.whatsappId} without a note that it may have left`)
+    }
+  }
+
+  // ── Services ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  called(thread: Thread, service: Service, method: string, args: readonly unknown[]): void {
+    const write = writeOf(service, method, args)
+    if (write !== undefined) this.#ownerActs(thread.process.name, write.ref, write.epoch, `calls ${service}.${method}`)
+  }
+
+  done(thread: Thread, service: Service, method: string, args: readonly unknown[], outcome: unknown): void {
+    const write = writeOf(service, method, args)
+    if (write === undefined || write.epoch === undefined || !landed(outcome)) return
+    const item = `${service === 'auth' ? 'auth' : (write.item ?? 'row')} of ${write.ref.connectionId}`
+    const highest = this.#epochs.get(item) ?? 0
+    if (write.epoch < highest) {
+      const what = `${service}.${method} of ${thread.process.name} under epoch ${write.epoch}`
+      this.#violated('fenced', `${what} landed after one under ${highest}`)
+    }
+    this.#epochs.set(item, write.epoch)
+    if (service === 'auth') this.#authChanged(keyOf(write.ref), method)
+    if (service === 'connections') this.#rowChanged(keyOf(write.ref))
+  }
+
+  #authChanged(connection: string, method: string): void {
+    const { identity } = this.#durable(connection)
+    if (method === 'erase' || method === 'archive') this.#identities.delete(connection)
+    else if (this.#identities.has(connection) && identity !== 'linked') {
+      this.#violated('authKept', `${connection} is ${identity} after ${method}`)
+    }
+  }
+
+  #rowChanged(connection: string): void {
+    const row = this.#state.tables.connections.get(connection)
+    if (row === undefined) return
+    if ((row.attempt ?? 0) > defaultSessionSettings.backoffAttemptsMax) {
+      this.#violated('attempts', `${connection} shows attempt ${row.attempt}`)
+    }
+    const lost = row.reason === 'auth_missing' || row.reason === 'no_session'
+    if (lost && this.#identities.has(connection)) this.#violated('authKept', `${connection} shows ${row.reason}`)
+  }
+
+  // ── WhatsApp ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  linked(connection: string, identity: string): void {
+    this.#identities.set(connection, identity)
+  }
+
+  /** By the person, or because a caller asked for it: what it did not get is gone with it. */
+  unlinked(connection: string): void {
+    this.#identities.delete(connection)
+    for (const [whatsappId, of] of this.#written) if (of === connection) this.#written.delete(whatsappId)
+  }
+
+  arrived(whatsappId: string): void {
+    this.#arrived.add(whatsappId)
+    if (!this.#asked.has(whatsappId)) this.#violated('truthful', `${whatsappId} was never accepted`)
+  }
+
+  ratchetRolledBack(connection: string, chat: string, counter: number): void {
+    this.#violated('ratchet', `${connection} used key ${counter} with ${chat} twice`)
+  }
+
+  openedTwice(ref: ConnectionRef, whatsappId: string): void {
+    if (this.#inboundRow(keyOf(ref), whatsappId)) return
+    this.#violated('received', `${whatsappId} was opened before, and what it said is lost`)
+  }
+
+  shown(connection: string, chat: string, ids: readonly string[]): void {
+    this.counts.sent += 1
+    this.#shown.set(`${connection} in ${chat}`, ids)
+    if (new Set(ids).size < ids.length) this.#violated('shownOnce', `${connection} in ${chat}`)
+    this.#inOrder(`${connection} in ${chat}`, ids, ids.length - 1)
+  }
+
+  /** Only of two sends of which one was accepted before the other was asked for is there an order. */
+  #inOrder(where: string, ids: readonly string[], at: number): void {
+    const later = this.sends.get(ids[at] ?? '')
+    if (later === undefined) return
+    for (const id of ids.slice(0, at)) {
+      const earlier = this.sends.get(id)
+      if (earlier === undefined || later.answeredAt > earlier.askedAt) continue
+      this.#violated('order', `${where}: number ${later.seq} is shown after number ${earlier.seq}`)
+    }
+  }
+
+  /** A caller asks for a send, and may not know for a while whether it was accepted. */
+  asked(whatsappId: string): void {
+    this.#asked.add(whatsappId)
+  }
+
+  accepted(send: AcceptedSend): void {
+    this.sends.set(send.whatsappId, send)
+  }
+
+  written(connection: string, whatsappId: string): void {
+    this.#written.set(whatsappId, connection)
+  }
+
+  inboundAcknowledged(connection: string, whatsappId: string): void {
+    this.counts.received += 1
+    if (!this.#inboundRow(connection, whatsappId))
+      this.#violated('acknowledged', `message ${whatsappId} of ${connection}`)
+  }
+
+  receiptAcknowledged(connection: string, whatsappId: string, step: ReceiptStep): void {
+    const row = this.#outbound(connection, whatsappId)
+    const known: readonly string[] = step === 'delivered' ? ['delivered', 'read', 'played'] : ['read', 'played']
+    if (row !== undefined && !known.includes(row.status)) {
+      this.#violated('acknowledged', `${step} of ${whatsappId}, which is ${row.status}`)
+    }
+  }
+
+  // ── Always, and at the end ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** After every event. */
+  step(): void {
+    for (const [connection, open] of this.#sockets) {
+      if (open.size < 2) continue
+      const holders = [...this.#state.workers()].filter(
+        ({ workerId, running, leaseValid }) => open.has(workerId) && running && leaseValid,
+      )
+      if (holders.length < 2) continue
+      this.#violated('oneHolder', `${connection} by ${holders.map(({ workerId }) => workerId).join(' and ')}`)
+    }
+  }
+
+  /** Sends that neither left nor failed yet. */
+  unended(): readonly AcceptedSend[] {
+    return [...this.sends.values()].filter(
+      ({ ref, whatsappId }) => this.#outbound(keyOf(ref), whatsappId)?.status === 'queued',
+    )
+  }
+
+  /** Written by people, and not stored yet. */
+  unreceived(): readonly string[] {
+    return [...this.#written].filter(([id, connection]) => !this.#inboundRow(connection, id)).map(([id]) => id)
+  }
+
+  /** What rows say, once nothing is under way. */
+  finish(): void {
+    for (const { ref, whatsappId } of this.sends.values()) {
+      const row = this.#outbound(keyOf(ref), whatsappId)
+      if (row === undefined) continue
+      if (row.status === 'queued') this.#violated('ends', `${whatsappId} of ${ref.connectionId} is still queued`)
+      if (row.status === 'failed' && row.error === undefined)
+        this.#violated('ends', `${whatsappId} failed without a reason`)
+      const arrived = this.#arrived.has(whatsappId)
+      const claimsSent = row.status !== 'failed' && row.status !== 'queued'
+      if (claimsSent && !arrived) this.#violated('truthful', `${whatsappId} is ${row.status} and never arrived`)
+      const claimsUnsent = row.status === 'failed' && row.error !== undefined && unsent.has(row.error.code)
+      if (claimsUnsent && arrived) this.#violated('truthful', `${whatsappId} failed as ${row.error?.code} and arrived`)
+    }
+    for (const [where, ids] of this.#shown) for (const at of ids.keys()) this.#inOrder(where, ids, at)
+    for (const whatsappId of this.unreceived()) this.#violated('received', whatsappId)
+    for (const connection of this.#identities.keys()) this.#durable(connection)
+  }
+
+  #ownerActs(workerId: string, ref: ConnectionRef, epoch: Epoch | undefined, what: string): void {
+    const row = this.#state.tables.connections.get(keyOf(ref))
+    if (row === undefined) return
+    const partition = this.#state.fleet.partitions.get(row.partition)
+    if (partition?.owner === workerId && (epoch === undefined || partition.epoch === epoch)) return
+    const owner = `${partition?.owner} under epoch ${partition?.epoch}`
+    this.#violated('ownerOnly', `${workerId} ${what} for ${ref.connectionId} under epoch ${epoch}, owned by ${owner}`)
+  }
+
+  #durable(connection: string): ReturnType<typeof durableState> {
+    try {
+      return durableState(this.#state.auth, connection)
+    } catch (error) {
+      this.#violated('authKept', `${connection}: ${error instanceof Error ? error.message : String(error)}`)
+      return { identity: 'none', records: new Map() }
+    }
+  }
+
+  #outbound(connection: string, whatsappId: string): OutboundRow | undefined {
+    const row = this.#state.tables.messages.get(connection)?.get(`out#${whatsappId}`)
+    return row?.direction === 'outbound' ? row : undefined
+  }
+
+  #inboundRow(connection: string, whatsappId: string): boolean {
+    const rows = this.#state.tables.messages.get(connection)?.values() ?? []
+    return [...rows].some((row) => row.direction === 'inbound' && row.whatsappId === whatsappId)
+  }
+
+  #violated(invariant: keyof typeof invariants, detail: string): void {
+    this.#state.world.violated(invariants[invariant], detail)
+  }
+}
+
+export interface Rest {
+  readonly chat: string
+  readonly sent: number
+  readonly opened: number
+}
+
+/** Reasons that say that no byte of a send left. */
+const unsent: ReadonlySet<string> = new Set(['expired', 'no_active_connection', 'connection_deleted', 'cancelled'])
+
+interface Write {
+  readonly ref: ConnectionRef
+  readonly epoch: Epoch | undefined
+  readonly item?: string
+}
+
+/** What a worker's call would change, where it changes something of a connection. */
+function writeOf(service: Service, method: string, args: readonly unknown[]): Write | undefined {
+  const [first, second, third] = args
+  switch (`${service}.${method}`) {
+    case 'connections.update':
+    case 'connections.remove':
+    case 'auth.claim':
+    case 'auth.writeSnapshot':
+    case 'auth.commitSnapshot':
+    case 'auth.archive':
+    case 'auth.erase':
+      return { ref: first as ConnectionRef, epoch: second as Epoch }
+    case 'auth.append':
+      return { ref: first as ConnectionRef, epoch: (second as { epoch: Epoch }).epoch }
+    case 'auth.trimJournal':
+      return { ref: first as ConnectionRef, epoch: undefined }
+    case 'messages.step':
+    case 'messages.note':
+      return { ref: first as ConnectionRef, epoch: third as Epoch, item: `send ${String(second)}` }
+    case 'messages.putInbound': {
+      const row = first as ConnectionRef & { epoch: Epoch; key: string }
+      return { ref: row, epoch: row.epoch, item: row.key }
+    }
+    default:
+      return undefined
+  }
+}
+
+/** A snapshot's object counts for nothing until the head points to it. */
+function landed(outcome: unknown): boolean {
+  const kind = typeof outcome === 'object' && outcome !== null && 'kind' in outcome ? outcome.kind : undefined
+  return kind !== undefined && ['written', 'claimed', 'appended', 'committed', 'archived'].includes(String(kind))
+}

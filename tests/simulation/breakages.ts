@@ -1,0 +1,95 @@
+/**
+ * Deliberate mistakes at the seams of the product, to see that the invariants have teeth. Without one, every seam is what the
+ * product makes it.
+ */
+import type { ConnectionAuthState } from '../../connector/auth/auth-state.ts'
+import type { GatedState } from '../../connector/whatsapp/egress-gate.ts'
+import type { LeaseTerms } from '../../shared/domain/leases.ts'
+import type { AuthStore } from '../../shared/domain/stores/auth.ts'
+import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
+import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
+import type { AuthTables } from './models/auth.ts'
+import type { ModelFleetStore } from './models/fleet.ts'
+import { keyOf } from './models/network.ts'
+import type { ModelTables } from './models/stores.ts'
+
+export const mistakes = {
+  'gate-open': 'the egress gate does not wait for the journal',
+  'lease-unheeded': 'a worker does not stop before its lease is over',
+  'epoch-unchecked-auth': 'the journal takes entries of any epoch',
+  'epoch-unchecked-rows': 'rows take writes of any epoch',
+  'take-unproven': 'a partition is taken although its owner renewed meanwhile',
+  'stamp-late': 'a renewal is stamped when it is answered',
+  'receipts-early': 'receipts are acknowledged before they are stored',
+  'inbound-early': 'messages are acknowledged before they are stored',
+  'journal-forgets': 'an append is answered and not kept',
+} as const
+export type Mistake = keyof typeof mistakes
+
+export class Breakages {
+  readonly mistake: Mistake | undefined
+
+  constructor(mistake?: Mistake) {
+    this.mistake = mistake
+  }
+
+  gateState(state: ConnectionAuthState): GatedState {
+    if (this.mistake !== 'gate-open') return state
+    return { clean: true, durable: async () => undefined }
+  }
+
+  terms(terms: LeaseTerms): LeaseTerms {
+    return this.mistake === 'lease-unheeded' ? { ...terms, marginMs: -60_000 } : terms
+  }
+
+  get stampsLate(): boolean {
+    return this.mistake === 'stamp-late'
+  }
+
+  receiptStored(stored: Promise<void>): Promise<void> {
+    if (this.mistake !== 'receipts-early') return stored
+    stored.catch(() => undefined)
+    return Promise.resolve()
+  }
+
+  inboundStored(stored: Promise<unknown>): Promise<unknown> {
+    if (this.mistake !== 'inbound-early') return stored
+    stored.catch(() => undefined)
+    return Promise.resolve()
+  }
+
+  authStore(store: AuthStore, tables: AuthTables): AuthStore {
+    if (this.mistake === 'epoch-unchecked-auth') {
+      return {
+        ...store,
+        append: (ref, entry) =>
+          store.append(ref, { ...entry, epoch: tables.heads.get(keyOf(ref))?.epoch ?? entry.epoch }),
+      }
+    }
+    if (this.mistake === 'journal-forgets') return { ...store, append: async () => ({ kind: 'appended' }) }
+    return store
+  }
+
+  connections(store: WorkerConnections, tables: ModelTables): WorkerConnections {
+    if (this.mistake !== 'epoch-unchecked-rows') return store
+    return {
+      ...store,
+      update: (ref, epoch, change, now) =>
+        store.update(ref, Math.max(epoch, tables.connections.get(keyOf(ref))?.epoch ?? 0), change, now),
+    }
+  }
+
+  fleet(store: ModelFleetStore): FleetStore {
+    if (this.mistake !== 'take-unproven') return store
+    return new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'take') {
+          const take: FleetStore['take'] = (partition, by) => target.take(partition, by, undefined)
+          return take
+        }
+        const member = Reflect.get(target, name) as unknown
+        return typeof member === 'function' ? member.bind(target) : member
+      },
+    })
+  }
+}

@@ -1,0 +1,56 @@
+import type { ApiMessages, MessageRow, OutboundRow } from '../../../shared/domain/stores/messages.ts'
+import type { ConnectionRef } from '../../../shared/domain/words.ts'
+import { keyOf } from './network.ts'
+import type { ModelTables } from './stores.ts'
+
+/** The API's side of the messages in memory; each call is one step, as each is one transaction on DynamoDB. */
+export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMessages {
+  const seqs = new Map<string, number>()
+  const find = (ref: ConnectionRef, key: string): MessageRow | undefined => tables.messages.get(keyOf(ref))?.get(key)
+  const outbound = (): OutboundRow[] =>
+    [...tables.messages.values()].flatMap((rows) => [...rows.values()].filter((row) => row.direction === 'outbound'))
+  const waiting = (partition: number): readonly OutboundRow[] =>
+    outbound()
+      .filter((row) => row.waitingPartition === partition)
+      .sort((a, b) => keyOf(a).localeCompare(keyOf(b)) || a.seq - b.seq)
+  return {
+    async accept(row) {
+      const there = find(row, row.key)
+      if (there?.direction === 'outbound') {
+        return there.bodyHash === row.bodyHash ? { kind: 'replayed', row: there } : { kind: 'conflict' }
+      }
+      const queued = outbound().filter((other) => keyOf(other) === keyOf(row) && other.status === 'queued')
+      if (row.status === 'queued' && queued.length >= waitingMax) return { kind: 'too_many_waiting', limit: waitingMax }
+      const seq = (seqs.get(keyOf(row)) ?? 0) + 1
+      seqs.set(keyOf(row), seq)
+      const created: OutboundRow = { ...row, seq }
+      tables.put(created)
+      return { kind: 'created', row: created }
+    },
+    async markEnqueued(ref, whatsappId, generation, at) {
+      const row = find(ref, `out#${whatsappId}`)
+      if (row?.direction !== 'outbound' || row.status !== 'queued' || row.generation >= generation) return
+      tables.put({ ...row, generation, enqueuedAt: at, version: row.version + 1, updatedAt: at })
+    },
+    async get(ref, messageId) {
+      return [...(tables.messages.get(keyOf(ref))?.values() ?? [])].find((row) => row.messageId === messageId)
+    },
+    async list(ref, limit) {
+      const rows = [...(tables.messages.get(keyOf(ref))?.values() ?? [])]
+      const newestFirst = rows.sort(
+        (a, b) => b.createdAt.localeCompare(a.createdAt) || b.messageId.localeCompare(a.messageId),
+      )
+      return { items: newestFirst.slice(0, limit) }
+    },
+    async listWaiting(partition) {
+      return waiting(partition)
+    },
+    async expire(row, error, at) {
+      const now = find(row, row.key)
+      if (now?.direction !== 'outbound' || now.status !== 'queued') return { kind: 'stale' }
+      const { waitingPartition: _, note: __, ...rest } = now
+      tables.put({ ...rest, status: 'failed', error, failedAt: at, updatedAt: at, version: now.version + 1 })
+      return { kind: 'written' }
+    },
+  }
+}

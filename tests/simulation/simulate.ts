@@ -1,0 +1,280 @@
+import { defaultSessionSettings } from '../../connector/session/settings.ts'
+import type { LeaseTerms } from '../../shared/domain/leases.ts'
+import type { ConnectionRef } from '../../shared/domain/words.ts'
+import { Audit, invariants } from './audit.ts'
+import { Breakages, type Mistake } from './breakages.ts'
+import { Cloud } from './cloud.ts'
+import { type FaultKind, type FaultTargets, faultKinds, heal, inflict } from './faults.ts'
+import { modelApiMessages } from './models/api-messages.ts'
+import { AuthTables, modelAuthStore } from './models/auth.ts'
+import { ModelDoorbells } from './models/doorbells.ts'
+import { ModelFleetStore } from './models/fleet.ts'
+import { keyOf } from './models/network.ts'
+import { ModelTables, modelConnections, modelMessages } from './models/stores.ts'
+import { Platform } from './platform.ts'
+import { Weather } from './weather.ts'
+import { type Device, WhatsApp } from './whatsapp/server.ts'
+import { Violation, World } from './world.ts'
+
+export interface SimulationOptions {
+  readonly connections?: number
+  readonly workers?: number
+  /** Virtual time under faults. */
+  readonly faultsForMs?: number
+  /** Absent: a selection of the seed's own. */
+  readonly faults?: readonly FaultKind[]
+  /** A deliberate mistake, which the invariants must find. */
+  readonly mistake?: Mistake
+  readonly onLine?: (line: string) => void
+}
+
+export interface SimulationResult {
+  readonly seed: number
+  readonly violation?: Violation
+  /** The newest lines of the log, oldest first. */
+  readonly lines: readonly string[]
+  /** Of the whole log. */
+  readonly digest: string
+  readonly virtualMs: number
+  readonly events: number
+  readonly counts: Audit['counts']
+}
+
+const terms: LeaseTerms = { leaseMs: 12_000, marginMs: 2_000, renewMs: 3_000 }
+const partitionCount = 4
+/** Shorter than in production, so that a run that has nothing left to wait for ends soon. */
+const slowLaneMs = 120_000
+const linkedWithinMs = 180_000
+const recoveredWithinMs = 15 * 60_000
+const endedWithinMs = 15 * 60_000
+
+/** One run of one seed: a calm start, faults, their end, and what must be true afterwards. */
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
+  const simulation = new Simulation(seed, options)
+  return simulation.run()
+}
+
+class Simulation {
+  readonly #world: World
+  readonly #audit: Audit
+  readonly #options: SimulationOptions
+  readonly #tables = new ModelTables()
+  readonly #fleet = new ModelFleetStore()
+  readonly #targets: FaultTargets
+  #faulty = true
+
+  constructor(seed: number, options: SimulationOptions) {
+    this.#options = options
+    const world = new World(seed, options.onLine)
+    this.#world = world
+    const { chance } = world
+    const breakages = new Breakages(options.mistake)
+    const auth = new AuthTables()
+    const clock = { now: () => world.wallClock, monotonic: () => world.now, after: world.after.bind(world) }
+    const doorbells = new ModelDoorbells(clock)
+    const tables = this.#tables
+    const audit: Audit = new Audit({ world, fleet: this.#fleet, tables, auth, workers: () => platform.workers })
+    this.#audit = audit
+    const weather = new Weather(chance.fork())
+    const whatsapp = new WhatsApp(world, chance.fork(), audit)
+    const messages = modelApiMessages(tables)
+    const cloud = new Cloud({
+      world,
+      chance: chance.fork(),
+      audit,
+      tables,
+      messages,
+      fleet: this.#fleet,
+      doorbells,
+      partitionCount,
+    })
+    const platform: Platform = new Platform(
+      {
+        world,
+        weather,
+        audit,
+        breakages,
+        whatsapp,
+        stores: {
+          fleet: breakages.fleet(this.#fleet),
+          connections: breakages.connections(modelConnections(tables), tables),
+          messages: modelMessages(tables),
+          auth: breakages.authStore(modelAuthStore(auth), auth),
+          doorbells,
+        },
+        terms: breakages.terms(terms),
+        partitionCount,
+        session: { ...defaultSessionSettings, slowLaneMs },
+      },
+      chance.fork(),
+      {
+        workers: options.workers ?? chance.whole(2, 4),
+        clockSpread: 0.03,
+        stopped: (workerId) => cloud.stopped(workerId),
+      },
+    )
+    this.#targets = { world, chance, weather, platform, cloud, whatsapp }
+  }
+
+  async run(): Promise<SimulationResult> {
+    const uncaught = (error: unknown) => {
+      const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+      this.#world.violated(invariants.uncaught, what)
+    }
+    process.on('unhandledRejection', uncaught)
+    try {
+      await this.#play()
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error
+    } finally {
+      process.off('unhandledRejection', uncaught)
+    }
+    const { seed, violation, lines, digest, now, events } = this.#world
+    return {
+      seed,
+      ...(violation === undefined ? {} : { violation }),
+      lines,
+      digest,
+      virtualMs: now,
+      events,
+      counts: this.#audit.counts,
+    }
+  }
+
+  async #play(): Promise<void> {
+    const { world, platform, whatsapp } = this.#targets
+    this.#create()
+    platform.start()
+    this.#scan()
+    await this.#within(linkedWithinMs, 'every connection is linked', () =>
+      [...whatsapp.devices.values()].every((device) => this.#isConnected(device)),
+    )
+    world.log('scenario', 'all are linked; faults begin')
+    this.#inflict()
+    this.#live()
+    await this.#pass(this.#options.faultsForMs ?? world.chance.between(60_000, 240_000))
+    world.log('scenario', 'faults end')
+    this.#faulty = false
+    heal(this.#targets)
+    this.#operate()
+    await this.#within(recoveredWithinMs, 'every linked connection is connected', () => this.#recovered())
+    world.log('scenario', 'all have recovered')
+    await this.#within(endedWithinMs, 'every send has ended', () => this.#audit.unended().length === 0)
+    await this.#within(60_000, 'all that was written is stored', () => this.#audit.unreceived().length === 0)
+    this.#audit.finish()
+    if (world.violation !== undefined) throw world.violation
+    world.log('scenario', 'over')
+  }
+
+  #create(): void {
+    const { chance, cloud, whatsapp } = this.#targets
+    const count = this.#options.connections ?? chance.whole(2, 8)
+    for (let i = 0; i < count; i++) {
+      const ref: ConnectionRef = { businessProfileId: `bp_${i % 2}`, connectionId: `con_${i}` }
+      whatsapp.add(ref, numbers.map(chatOf))
+      cloud.create(ref, i % partitionCount)
+    }
+  }
+
+  /** People look at their screens now and then, and scan what is shown. */
+  #scan(): void {
+    const { world, chance, whatsapp } = this.#targets
+    world.after(chance.between(500, 3_000), () => {
+      for (const device of whatsapp.devices.values()) whatsapp.scan(device)
+      this.#scan()
+    })
+  }
+
+  #inflict(): void {
+    const { world, chance } = this.#targets
+    const some = faultKinds.filter(() => chance.happens(0.5))
+    const kinds = this.#options.faults ?? (some.length === 0 ? faultKinds : some)
+    const everyMs = chance.between(1_500, 15_000)
+    world.log('scenario', `faults: ${kinds.join(', ')}; one in ${Math.round(everyMs)} ms`)
+    const next = () => {
+      if (!this.#faulty) return
+      inflict(chance.pick(kinds) ?? 'crash', this.#targets)
+      world.after(chance.between(0, 2 * everyMs), next)
+    }
+    next()
+  }
+
+  /** What goes on meanwhile: sends, people who write and read, devices linked again. */
+  #live(): void {
+    const { world, chance, cloud, whatsapp } = this.#targets
+    const everyMs = chance.between(100, 2_500)
+    let written = 0
+    const next = () => {
+      if (!this.#faulty) return
+      const device = chance.pick([...whatsapp.devices.values()])
+      const to = chance.pick(numbers)
+      if (device !== undefined && to !== undefined) {
+        const roll = chance.next()
+        if (roll < 0.6) void cloud.send(device.ref, to, chance.between(15_000, chance.happens(0.5) ? 60_000 : 300_000))
+        else if (roll < 0.85) whatsapp.write(device, chatOf(to), `in-${++written}`)
+        else whatsapp.read(device, chatOf(to))
+      }
+      world.after(chance.between(0, 2 * everyMs), next)
+    }
+    next()
+  }
+
+  /** What operators do: they restart what asks for it. */
+  #operate(): void {
+    const { world, cloud, whatsapp } = this.#targets
+    world.after(20_000, () => {
+      for (const { ref } of whatsapp.devices.values()) {
+        if (this.#tables.connections.get(keyOf(ref))?.remedy === 'stop_other_session') cloud.command(ref, 'restart')
+        else if (this.#tables.connections.get(keyOf(ref))?.reason === 'quarantined') cloud.command(ref, 'restart')
+      }
+      this.#operate()
+    })
+  }
+
+  #recovered(): boolean {
+    return [...this.#targets.whatsapp.devices.values()].every((device) => {
+      const row = this.#tables.connections.get(keyOf(device.ref))
+      if (row === undefined) return true
+      if (row.command !== undefined && row.command.commandId !== row.handledCommandId) return false
+      if (device.identity === undefined) return row.status === 'disconnected' || row.status === 'qr_pending'
+      if (row.reason === 'logged_out') return true
+      return this.#isConnected(device)
+    })
+  }
+
+  #isConnected(device: Device): boolean {
+    const row = this.#tables.connections.get(keyOf(device.ref))
+    const owner = device.session?.link.thread.process
+    if (row === undefined || owner === undefined || !owner.alive) return false
+    const partition = this.#fleet.partitions.get(row.partition)
+    return row.status === 'connected' && partition?.owner === owner.name && row.epoch === partition.epoch
+  }
+
+  #pass(forMs: number): Promise<boolean> {
+    return this.#world.pass(forMs, () => this.#audit.step())
+  }
+
+  async #within(ms: number, what: string, holds: () => boolean): Promise<void> {
+    let askedAt = Number.NEGATIVE_INFINITY
+    const until = () => {
+      if (this.#world.now - askedAt < 250) return false
+      askedAt = this.#world.now
+      return holds()
+    }
+    if (await this.#world.pass(ms, () => this.#audit.step(), until)) return
+    this.#world.violated(invariants.recovers, `not within ${ms / 1_000} s: ${what}`)
+    for (const device of this.#targets.whatsapp.devices.values()) {
+      const row = this.#tables.connections.get(keyOf(device.ref))
+      const session = device.session?.link.thread.process.name ?? 'nobody'
+      const linked = device.identity === undefined ? 'not linked' : 'linked'
+      this.#world.log('state', `${device.ref.connectionId} ${linked}: ${row?.status}/${row?.reason}, by ${session}`)
+    }
+    throw this.#world.violation
+  }
+}
+
+const numbers = ['+94770000001', '+94770000002'] as const
+
+function chatOf(number: string): string {
+  return `${number.slice(1)}@s.whatsapp.net`
+}
