@@ -1,0 +1,153 @@
+/** Emulators for one connector process after another, filled with linked devices through the product's own stores. */
+import { randomUUID } from 'node:crypto'
+import { encodeChanges } from '../../connector/auth/codec.ts'
+import { authStore } from '../../shared/aws/auth.ts'
+import type { ClientOptions } from '../../shared/aws/clients.ts'
+import { apiConnections } from '../../shared/aws/connections.ts'
+import { fleetStore } from '../../shared/aws/fleet.ts'
+import { newConnectionId, partitionOf } from '../../shared/aws/ids.ts'
+import type { StoreTable } from '../../shared/aws/requests.ts'
+import type { AuthStore } from '../../shared/domain/stores/auth.ts'
+import type { ApiConnections } from '../../shared/domain/stores/connections.ts'
+import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
+import { startDynamo, startQueuesAndObjects } from '../adapters/emulators.ts'
+import { type Line, NodeProcess } from './children.ts'
+import type { LinkedDevice } from './linked-devices.ts'
+
+const businessProfileId = 'bp_bench000000000000000'
+const partitionCount = 16
+const storedAtOnce = 16
+
+export interface Stack {
+  readonly fleet: FleetStore
+  /** Stores connections, in addition to those that are there. */
+  store(devices: readonly LinkedDevice[]): Promise<void>
+  /** Starts `connector/main.ts`, with the defaults of production but for what is given. */
+  connector(options: {
+    readonly url: string
+    readonly rootKey: string
+    readonly maxConnections: number
+    readonly node?: readonly string[]
+  }): NodeProcess
+  /** kill -9, and what the platform's task state change then makes known. */
+  kill(connector: NodeProcess): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startStack(): Promise<Stack> {
+  const [dynamo, aws] = await Promise.all([startDynamo(), startQueuesAndObjects()])
+  const [connections, messages, fleetTable, auth] = await Promise.all([
+    dynamo.fresh('connections'),
+    dynamo.fresh('messages'),
+    dynamo.fresh('fleet'),
+    dynamo.fresh('auth'),
+  ])
+  const bucket = await aws.bucket('auth')
+  const endpoint = await aws.queues.config.endpoint?.()
+  const awsUrl = `http://127.0.0.1:${endpoint?.port}`
+  const queuePrefix = `${awsUrl}/000000000000/`
+  for (let partition = 0; partition < partitionCount; partition++) await aws.queue(`partition-${partition}.fifo`)
+  await aws.queue('dead-letters.fifo')
+  const fleet = fleetStore(fleetTable)
+  const environment = {
+    AWS_REGION: 'eu-west-1',
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_ENDPOINT_URL_DYNAMODB: endpointOf(dynamo.options),
+    AWS_ENDPOINT_URL_SQS: awsUrl,
+    AWS_ENDPOINT_URL_S3: awsUrl,
+    CONNECTIONS_TABLE: connections.table,
+    MESSAGES_TABLE: messages.table,
+    FLEET_TABLE: fleetTable.table,
+    AUTH_TABLE: auth.table,
+    AUTH_BUCKET: bucket,
+    PARTITION_QUEUE_PREFIX: queuePrefix,
+    NODE_ENV: 'production',
+    PARTITION_COUNT: String(partitionCount),
+    DOORBELL_DLQ_URL: `${queuePrefix}dead-letters.fifo`,
+  }
+  const stores: Stores = {
+    connections: apiConnections(connections),
+    auth: authStore({ ...(auth as StoreTable), objects: aws.objects, bucket }),
+  }
+  return {
+    fleet,
+    store: (devices) => storeDevices(stores, devices, partitionCount),
+    connector({ url, rootKey, maxConnections, node = [] }) {
+      return new NodeProcess('connector', [...node, 'connector/main.ts'], {
+        ...environment,
+        WHATSAPP_URL: url,
+        WHATSAPP_ROOT_KEY: rootKey,
+        MAX_CONNECTIONS: String(maxConnections),
+      })
+    },
+    async kill(connector) {
+      await connector.kill('SIGKILL')
+      const { workers } = await fleet.view()
+      await Promise.all(workers.map(({ workerId }) => fleet.markDead(workerId)))
+    },
+    async stop() {
+      await Promise.all([dynamo.stop(), aws.stop()])
+    },
+  }
+}
+
+/** Resolves once a connector has said that it restored so many, in one wave or several. */
+export async function restoredAll(connector: NodeProcess, count: number): Promise<void> {
+  const ends = ({ message }: Line): boolean => String(message).startsWith('Restored WhatsApp connections')
+  const sum = (): number =>
+    connector.lines.filter(ends).reduce((connected, line) => connected + Number(line.connected), 0)
+  await connector.says(`it had restored ${count}`, () => sum() >= count)
+}
+
+function endpointOf({ endpoint }: ClientOptions): string {
+  if (endpoint === undefined) throw new Error('DynamoDB Local: expected its endpoint')
+  return endpoint
+}
+
+export interface Stores {
+  readonly connections: ApiConnections
+  readonly auth: AuthStore
+}
+
+/** A row as it stands after a good day, and the auth state as a snapshot, as after its first compaction. */
+export async function storeDevices(
+  { connections, auth }: Stores,
+  devices: readonly LinkedDevice[],
+  partitions: number,
+  profile: string = businessProfileId,
+): Promise<void> {
+  const store = async (device: LinkedDevice): Promise<void> => {
+    const ref = { businessProfileId: profile, connectionId: newConnectionId() }
+    const claim = await auth.claim(ref, 0)
+    if (claim.kind !== 'claimed') throw new Error(`auth state of ${ref.connectionId} is ${claim.kind}`)
+    const snapshot = await auth.writeSnapshot(ref, 0, 0, randomUUID(), encodeChanges('snapshot', device.records))
+    await auth.commitSnapshot(ref, 0, snapshot, 'linked')
+    const now = new Date().toISOString()
+    await connections.create({
+      ...ref,
+      label: `Bench ${device.phoneNumber}`,
+      pairing: 'qr',
+      phoneNumber: device.phoneNumber,
+      partition: partitionOf(ref.connectionId, partitions),
+      epoch: 0,
+      version: 1,
+      createdAt: now,
+      updatedAt: now,
+      linkedAt: now,
+      lastConnectedAt: now,
+      jid: device.jid,
+      lid: device.lid,
+      status: 'connected',
+      reason: 'open',
+      message: 'Connected to WhatsApp.',
+    })
+  }
+  let next = 0
+  await Promise.all(
+    Array.from({ length: storedAtOnce }, async () => {
+      for (let device = devices[next++]; device !== undefined; device = devices[next++]) await store(device)
+    }),
+  )
+}
