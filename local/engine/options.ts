@@ -1,6 +1,7 @@
 /** What a run of local mode can be told, and what it gives back. */
 import type { Credentials, EngineLog, Running } from './contracts.ts'
 import type { LogLine } from './engine-log.ts'
+import type { ServiceFault, StandingFault } from './front/faults.ts'
 import type { CallCount, RecordedCall } from './iam/ledger.ts'
 import type { StackTemplate } from './template/assembly.ts'
 
@@ -62,6 +63,8 @@ export interface Local extends Running {
   readonly log: EngineLog
   calls(): { readonly counts: readonly CallCount[]; readonly recent: readonly RecordedCall[] }
   logs(part?: string): readonly LogLine[]
+  /** Until it is ended, calls meet it. */
+  injectFault(fault: ServiceFault): StandingFault
   /** Resolves when a part ended that nothing restarts. */
   readonly crashed: Promise<{ readonly part: string; readonly why: string }>
 }

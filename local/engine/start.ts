@@ -13,6 +13,7 @@ import { createRingLog } from './engine-log.ts'
 import type { PutEventsEntry } from './events/entries.ts'
 import { type Events, startEvents } from './events/start-events.ts'
 import { startDynamoDbLocal } from './front/dynamodb-local.ts'
+import { createServiceFaults } from './front/faults.ts'
 import { createFront } from './front/front.ts'
 import { findJava } from './front/java.ts'
 import { createParameterStore } from './front/parameters.ts'
@@ -157,7 +158,8 @@ async function start(
       desiredCount: (name) => containers?.desiredCount(name) ?? 0,
     },
   }
-  const front = createFront({ services: frontServices(model, emulators), principals, access, log })
+  const faults = createServiceFaults()
+  const front = createFront({ services: frontServices(model, emulators), principals, access, faults, log })
   const control = createControl({ containers: () => containers, ledger, log, model: () => model })
   listener.serve((request, response) => {
     if (request.url?.startsWith('/_local/') === true) control(request, response)
@@ -309,6 +311,7 @@ async function start(
     log,
     calls: () => ({ counts: ledger.counts(), recent: ledger.recent() }),
     logs: (part) => log.lines(part),
+    injectFault: (fault) => faults.inject(fault),
     crashed: crash.promise,
     stop: unwind,
   }

@@ -3,6 +3,7 @@
  * records it, and hands it to the service behind.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { EngineLog } from '../contracts.ts'
 import type { Access } from '../iam/access.ts'
 import type { Principals } from '../iam/principals.ts'
@@ -16,6 +17,7 @@ import {
   readWhole,
   ServiceError,
 } from './call.ts'
+import { refusalOf, type ServiceFaults } from './faults.ts'
 import { type Scope, scopeOf } from './signature.ts'
 
 /** By SigV4 service name; streams, which share `dynamodb`, are `streams` here. */
@@ -37,9 +39,10 @@ export function createFront(options: {
   readonly services: FrontServices
   readonly principals: Principals
   readonly access: Access
+  readonly faults?: ServiceFaults
   readonly log: EngineLog
 }): Front {
-  const { services, principals, access, log } = options
+  const { services, principals, access, faults, log } = options
   return {
     handles: (request) => scopeOf(request) !== undefined,
     async handle(request, response) {
@@ -47,6 +50,13 @@ export function createFront(options: {
       if (scope === undefined) return
       const gone = new AbortController()
       response.once('close', () => gone.abort())
+      const fault = faults?.meet(scope.service, principals.find(scope.accessKeyId))
+      if (fault?.kind === 'refuse') {
+        request.resume()
+        send(response, request, errorAnswer(serviceOf(scope, request)?.protocol ?? PLAIN, refusalOf(fault)))
+        return
+      }
+      if (fault?.kind === 'delay') await delay(fault.delayMs)
       const answer = await answerTo(request, response, scope, gone.signal).catch((error: unknown): Answer => {
         log.error(`front ${scope.service}`, error instanceof Error ? (error.stack ?? error.message) : String(error))
         return errorAnswer(
@@ -54,7 +64,8 @@ export function createFront(options: {
           new ServiceError('InternalFailure', 'Local mode failed; see its log.', 500),
         )
       })
-      if (answer !== 'passed on') send(response, request, answer)
+      if (fault?.kind === 'lose_answer') response.destroy()
+      else if (answer !== 'passed on') send(response, request, answer)
     },
   }
 
