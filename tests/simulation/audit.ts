@@ -44,6 +44,8 @@ export interface AcceptedSend {
   readonly whatsappId: string
   readonly chat: string
   readonly seq: number
+  /** Its doorbell rang when it was accepted; otherwise the sweep rings. */
+  readonly rang: boolean
   /** When the caller asked, and when it was told. */
   readonly askedAt: number
   readonly answeredAt: number
@@ -78,7 +80,7 @@ interface Openings {
 /** Clocks differ by a few per cent. */
 const wakeGapMs = defaultSessionSettings.wakeGapMs * 0.9
 const stableMs = defaultSessionSettings.stableAfterMs * 0.9
-/** A first try, which is not counted, and five attempts. */
+/** A first try, which is not counted, and five attempts; after them a wake at once, and one a minute at most. */
 const openingsInRowMax = 1 + defaultSessionSettings.backoffAttemptsMax
 
 export class Audit implements CallWatcher {
@@ -96,6 +98,7 @@ export class Audit implements CallWatcher {
   /** What people wrote, and that was not dropped with an unlinked device: connection, WhatsApp id. */
   readonly #written = new Map<string, string>()
   readonly #epochs = new Map<string, Epoch>()
+  #authWrites = 0
   counts = { frames: 0, sent: 0, received: 0, openings: 0 }
 
   constructor(state: AuditedState) {
@@ -115,7 +118,8 @@ export class Audit implements CallWatcher {
     if (row?.reason === 'logged_out' && pairing === undefined) {
       this.#violated('loggedOut', `${workerId} opens ${ref.connectionId}`)
     }
-    this.#countOpening(workerId, key, holding.epoch, row)
+    if (pairing === undefined) this.#countOpening(workerId, key, holding.epoch, row)
+    else this.#openings.delete(key)
   }
 
   closes(workerId: string, { ref }: OpenRequest): void {
@@ -141,7 +145,7 @@ export class Audit implements CallWatcher {
     const outage = [...this.#state.workers()].some((worker) => worker.workerId === workerId && worker.seesOutage)
     const goesOn = before !== undefined && before.epoch === epoch && before.commandId === commandId && !outage
     const openings: Openings = goesOn ? before : { epoch, inRow: 0, lastAt: now, openSince: undefined, commandId }
-    if (openings.inRow >= openingsInRowMax && now - openings.lastAt < wakeGapMs) {
+    if (openings.inRow > openingsInRowMax && now - openings.lastAt < wakeGapMs) {
       this.#violated(
         'attempts',
         `${workerId} opens ${key} for the ${openings.inRow + 1}th time, ${Math.round(now - openings.lastAt)} ms after the last`,
@@ -192,6 +196,10 @@ export class Audit implements CallWatcher {
   done(thread: Thread, service: Service, method: string, args: readonly unknown[], outcome: unknown): void {
     const write = writeOf(service, method, args)
     if (write === undefined || write.epoch === undefined || !landed(outcome)) return
+    // An append that is answered a second time was found by its nonce, and writes nothing.
+    const written = this.#state.auth.landed.length
+    if (method === 'append' && written === this.#authWrites) return
+    this.#authWrites = written
     const item = `${service === 'auth' ? 'auth' : (write.item ?? 'row')} of ${write.ref.connectionId}`
     const highest = this.#epochs.get(item) ?? 0
     if (write.epoch < highest) {
@@ -260,7 +268,7 @@ export class Audit implements CallWatcher {
     if (later === undefined) return
     for (const id of ids.slice(0, at)) {
       const earlier = this.sends.get(id)
-      if (earlier === undefined || later.answeredAt > earlier.askedAt) continue
+      if (earlier === undefined || !later.rang || later.answeredAt > earlier.askedAt) continue
       this.#violated('order', `${where}: number ${later.seq} is shown after number ${earlier.seq}`)
     }
   }
@@ -315,7 +323,9 @@ export class Audit implements CallWatcher {
 
   /** Written by people, and not stored yet. */
   unreceived(): readonly string[] {
-    return [...this.#written].filter(([id, connection]) => !this.#inboundRow(connection, id)).map(([id]) => id)
+    return [...this.#written]
+      .filter(([id, connection]) => this.#identities.has(connection) && !this.#inboundRow(connection, id))
+      .map(([id]) => id)
   }
 
   /** What rows say, once nothing is under way. */
@@ -377,7 +387,7 @@ export interface Rest {
 }
 
 /** Reasons that say that no byte of a send left. */
-const unsent: ReadonlySet<string> = new Set(['expired', 'no_active_connection', 'connection_deleted', 'cancelled'])
+const unsent: ReadonlySet<string> = new Set(['expired', 'no_active_connection', 'cancelled'])
 
 interface Write {
   readonly ref: ConnectionRef

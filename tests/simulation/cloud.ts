@@ -34,6 +34,7 @@ export class Cloud {
   /** Probability that a step of a function fails, and with it all that comes after. */
   trouble = 0
   readonly #deps: CloudDependencies
+  readonly #rang = new Set<string>()
   #numbers = 0
 
   constructor(deps: CloudDependencies) {
@@ -91,7 +92,8 @@ export class Cloud {
       if (row === 'refused') return
       if (row !== 'failed') {
         const { messageId, whatsappId, chat, seq } = row
-        this.#deps.audit.accepted({ ref, messageId, whatsappId, chat, seq, askedAt, answeredAt: world.now })
+        const rang = this.#rang.delete(whatsappId)
+        this.#deps.audit.accepted({ ref, messageId, whatsappId, chat, seq, rang, askedAt, answeredAt: world.now })
         return
       }
       await this.#pause(chance.between(200, 3_000))
@@ -143,11 +145,13 @@ export class Cloud {
     })
     if (outcome.kind !== 'created' && outcome.kind !== 'replayed') return 'refused'
     const { row } = outcome
+    world.log('caller', `sends number ${row.seq} of ${ref.connectionId}, ${whatsappId}: ${row.status}`)
     await this.#step()
     if (this.#fails()) return 'failed'
     // That it does not ring is the sweep's to repair.
     if (row.status === 'queued' && row.enqueuedAt === undefined && !this.#fails()) {
       await ringForSend({ doorbells, messages }, row, world.iso)
+      this.#rang.add(row.whatsappId)
     }
     await this.#step()
     return this.#fails() ? 'failed' : row

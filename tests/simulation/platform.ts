@@ -76,7 +76,7 @@ export class Platform {
 
   #stop(worker: SimulatedWorker): void {
     const { world } = this.#surroundings
-    if (!worker.process.alive) return
+    if (!worker.process.alive || worker.stopping) return
     world.log('platform', `asks ${worker.workerId} to stop`)
     worker.askToStop()
     world.after(stopTimeoutMs, () => this.#end(worker, true, 'is killed'))

@@ -212,6 +212,7 @@ export class WhatsApp {
       replaced.link.down({ kind: 'end', statusCode: 440, conflict: 'replaced' })
     }
     device.session = { link, identity }
+    this.#world.log('whatsapp', `logs ${device.ref.connectionId} in for ${link.thread.process.name}`)
     link.down({ kind: 'success' })
     for (const item of device.undelivered) link.down(item)
   }
@@ -220,6 +221,7 @@ export class WhatsApp {
     const { whatsappId, chat } = message
     const error = device.refusesWith
     this.#audit.arrived(whatsappId)
+    this.#world.log('whatsapp', `has ${whatsappId} of ${device.ref.connectionId} by ${link.thread.process.name}`)
     if (!this.#chance.happens(this.acksLost)) {
       link.down({ kind: 'ack', whatsappId, ...(error === undefined ? {} : { error }) })
     }
