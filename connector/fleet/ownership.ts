@@ -172,7 +172,8 @@ export class Ownership {
       underWay: () => [...this.#busy.values()],
       heirOf: (partition) => this.#heirOf(partition),
       give: (partition, to) => this.#run(partition, () => this.#give(partition, to)),
-      claimed: (partition) => this.#claimed(partition),
+      // Who has stopped looks no more, and would wait for the next look without end, and without letting go of its thread.
+      claimed: (partition) => this.#stopped || this.#claimed(partition),
       nextLook: () => this.#nextLook.promise,
     })
     this.#held.endAll('out of time')
