@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
 import type { LocalOptions } from '../../local/engine/options.ts'
 import { type Answer, type Frame, type Phones, phones, type Rest, rest } from '../end-to-end/callers.ts'
 import { type RunningPlace, startPlace } from '../end-to-end/place.ts'
@@ -196,6 +197,18 @@ export class Fleet {
     const target = line === undefined ? {} : { target: { device: line.device } }
     const { id } = ok(await this.simulator.post('/faults', { ...target, ...fault }))
     return { end: () => this.simulator.delete(`/faults/${id}`).then(() => undefined) }
+  }
+
+  /** Onto the default bus. */
+  async sendEvent(entry: {
+    readonly Source: string
+    readonly DetailType: string
+    readonly Detail: string
+  }): Promise<void> {
+    const events = new EventBridgeClient(this.place.aws)
+    const { FailedEntryCount } = await events.send(new PutEventsCommand({ Entries: [entry] }))
+    events.destroy()
+    if (FailedEntryCount !== 0) throw new Error('the bus refused the event')
   }
 
   async tasks(): Promise<readonly Task[]> {

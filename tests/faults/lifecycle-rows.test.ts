@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { StackTemplate } from '../../local/engine/template/assembly.ts'
+import { AuthStorage } from './auth-storage.ts'
 import { Fleet, type Line, ok } from './fleet.ts'
 
 const maxAttempts = 5
-const backoffBaseMs = 500
+const backoffBaseMs = 400
 /** As on AWS, but in seconds where those are minutes. */
 const clocks = {
   BACKOFF_BASE_MS: String(backoffBaseMs),
@@ -17,11 +19,26 @@ const clocks = {
   PROBE_TIMEOUT_MS: '1000',
 }
 /** Many more than fail at a time: else it were an outage, which is a row of its own. */
-const linesCount = 32
+const linesCount = 30
+
+/** The schedule of the function that marks connections without a worker, as an event that the test sends. */
+const lookForWorkers = { Source: 'holdfast.test', DetailType: 'A minute has passed', Detail: '{}' }
+function onDemandWatchdog(stacks: readonly StackTemplate[]): readonly StackTemplate[] {
+  return stacks.map((stack) => {
+    const text = JSON.stringify(stack.template, (key, value: unknown) => {
+      const rule = value as { readonly Type?: string; readonly Properties?: Record<string, unknown> }
+      if (!key.startsWith('WatchdogsNoWorkerRule') || rule.Type !== 'AWS::Events::Rule') return value
+      const { ScheduleExpression: _, ...properties } = rule.Properties ?? {}
+      return { ...rule, Properties: { ...properties, EventPattern: { source: [lookForWorkers.Source] } } }
+    })
+    return { ...stack, template: JSON.parse(text) }
+  })
+}
 
 describe('each row of the lifecycle table, as WhatsApp brings it about and callers see it', () => {
   let fleet: Fleet
   let free: Line[]
+  let storage: AuthStorage
   let pairings: number
   /** Stopped for good: who must not log in again, and how often it had. */
   const stopped: { readonly line: Line; readonly logins: number }[] = []
@@ -41,6 +58,7 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
     for (const name of ['attempt', 'maxAttempts', 'nextAttemptAt', 'remedy', 'qr'])
       expect(back.data).not.toHaveProperty(name)
     await fleet.conversationWorks(line, await fleet.newPhone())
+    free.unshift(line)
   }
 
   /** Live and by REST; what REST says may be newer, never older. */
@@ -60,7 +78,9 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
   }
 
   beforeAll(async () => {
-    fleet = await Fleet.start(clocks)
+    vi.setConfig({ maxConcurrency: 10 })
+    fleet = await Fleet.start(clocks, { template: onDemandWatchdog })
+    storage = new AuthStorage(fleet.place)
     // Nothing is linked yet, so that this fault meets nobody else.
     await fleet.fault({ kind: 'failure', reason: 401, target: { all: true }, count: 1 })
     const connectionId = await fleet.create('refused before anything was linked')
@@ -70,9 +90,38 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
     pairings = (await fleet.stats()).pairings
     expect(pairings).toBe(linesCount)
   })
-  afterAll(() => fleet?.stop())
+  afterAll(async () => {
+    storage?.close()
+    await fleet?.stop()
+  })
 
-  describe.concurrent('what passes', () => {
+  describe.concurrent('what meets one of them', () => {
+    it('five failures: retries_exhausted, then the slow lane brings it back', async () => {
+      const line = take()
+      const before = await fleet.device(line)
+      const { end } = await standing({ kind: 'stream-error', code: 503 }, line)
+      const gaveUp = await stops(line, 'retries_exhausted', 'restart')
+      expect((await fleet.device(line)).logins).toBe(before.logins + maxAttempts)
+      const shownAttempts = fleet.observer.frames
+        .filter((frame) => frame.connectionId === line.connectionId)
+        .map(({ data }) => data.attempt ?? 0)
+      expect(Math.max(...shownAttempts)).toBe(maxAttempts)
+      await end()
+      await comesBack(line, gaveUp.version)
+    })
+
+    it('an unknown failure: five attempts, then it stops and says what it was', async () => {
+      const line = take()
+      const { end } = await standing({ kind: 'failure', reason: 409 }, line)
+      const trying = await fleet.sees(line, 'reconnecting', 'unknown_failure')
+      expect(trying.data).toMatchObject({ attempt: 1, maxAttempts })
+      const gone = await stops(line, 'unknown_failure', 'restart')
+      expect(gone.data.message).toContain('409')
+      await end()
+      await fleet.restart(line)
+      await comesBack(line, gone.version)
+    })
+
     it.each([
       ['408', { kind: 'stream-error', code: 408 }, 'connection_lost'],
       ['428 by a TCP reset', { kind: 'drop' }, 'connection_closed'],
@@ -96,7 +145,7 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
         expect(down).toMatchObject({ event: 'whatsapp-reconnecting', data: { status: 'reconnecting', maxAttempts } })
         expect(down.data).not.toHaveProperty('remedy')
         const waitMs = Date.parse(down.data.nextAttemptAt) - Date.parse(down.data.updatedAt)
-        expect(waitMs).toBeGreaterThan(backoffBaseMs * 2 ** (attempt - 1) - 400)
+        expect(waitMs).toBeGreaterThan(backoffBaseMs * 2 ** (attempt - 1) - 300)
         expect(waitMs).toBeLessThanOrEqual(backoffBaseMs * 2 ** (attempt - 1))
       }
       const shown = await fleet.show(line.connectionId)
@@ -132,29 +181,17 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
     it('515: back at once, without another status; the fourth in a row counts', async () => {
       const line = take()
       const before = await fleet.device(line)
+      const seen = fleet.observer.history(line.connectionId).length
       await fleet.fault({ kind: 'stream-error', code: 515 }, line)
       await fleet.conversationWorks(line, await fleet.newPhone())
       expect((await fleet.device(line)).logins).toBe(before.logins + 1)
-      expect(fleet.observer.history(line.connectionId).join()).not.toContain('reconnecting')
+      for (const status of fleet.observer.history(line.connectionId).slice(seen))
+        expect(status).toMatch(/ connected\/open$/)
       const { end } = await standing({ kind: 'stream-error', code: 515 }, line)
       const counted = await fleet.sees(line, 'reconnecting', 'stream_error')
       expect(counted.data).toMatchObject({ attempt: 1 })
       await end()
       await comesBack(line, counted.version)
-    })
-
-    it('five failures: retries_exhausted, then the slow lane brings it back', async () => {
-      const line = take()
-      const before = await fleet.device(line)
-      const { end } = await standing({ kind: 'stream-error', code: 503 }, line)
-      const gaveUp = await stops(line, 'retries_exhausted', 'restart')
-      expect((await fleet.device(line)).logins).toBe(before.logins + maxAttempts)
-      const shownAttempts = fleet.observer.frames
-        .filter((frame) => frame.connectionId === line.connectionId)
-        .map(({ data }) => data.attempt ?? 0)
-      expect(Math.max(...shownAttempts)).toBe(maxAttempts)
-      await end()
-      await comesBack(line, gaveUp.version)
     })
 
     it('463: connected with a restriction; the new chat is refused, known ones go on', async () => {
@@ -176,9 +213,6 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
       await fleet.conversationWorks(line, known)
       expect(await fleet.phones.inbox(stranger, 0)).toEqual([])
     })
-  })
-
-  describe.concurrent('what stops it', () => {
     it.each([
       ['401 with conflict device_removed', { kind: 'device-removed' }],
       [
@@ -244,16 +278,93 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
       await comesBack(line, gone.version)
     })
 
-    it('an unknown failure: five attempts, then it stops and says what it was', async () => {
+    it.each([
+      [
+        'a snapshot with a flipped bit',
+        (bytes: Uint8Array) => bytes.with(bytes.length >> 1, (bytes.at(bytes.length >> 1) ?? 0) ^ 1),
+      ],
+      ['half a snapshot', (bytes: Uint8Array) => bytes.subarray(0, bytes.length >> 1)],
+      ['a snapshot that is gone', () => undefined],
+    ])('%s: auth_unreadable, kept; once it can be read again a restart needs no scan', async (_, damage) => {
       const line = take()
-      const { end } = await standing({ kind: 'failure', reason: 409 }, line)
-      const trying = await fleet.sees(line, 'reconnecting', 'unknown_failure')
-      expect(trying.data).toMatchObject({ attempt: 1, maxAttempts })
-      const gone = await stops(line, 'unknown_failure', 'restart')
-      expect(gone.data.message).toContain('409')
-      await end()
+      const repair = await storage.changeSnapshots(fleet.businessProfileId, line.connectionId, damage)
+      await fleet.restart(line)
+      const gone = await stops(line, 'auth_unreadable', 'restart')
+      const before = await fleet.device(line)
+      expect(before.open).toBe(0)
+      await repair()
       await fleet.restart(line)
       await comesBack(line, gone.version)
+    })
+
+    it('the head is gone: auth_missing, and no new identity; with the head it is what it was', async () => {
+      const line = take()
+      const putBack = await storage.removeHead(fleet.businessProfileId, line.connectionId)
+      await fleet.restart(line)
+      const gone = await stops(line, 'auth_missing', 'scan_qr')
+      await putBack()
+      await fleet.restart(line)
+      await comesBack(line, gone.version)
+    })
+  })
+
+  describe('what meets many of them', () => {
+    afterEach(() => fleet.simulator.delete('/faults'))
+
+    it('refused upgrades: reconnecting; linking under them fails after five attempts; all at once is an outage', async () => {
+      let wall = await fleet.fault({ kind: 'refuse-upgrade', status: 403, target: { all: true } })
+      const neverLinked = await fleet.create('linked at the wrong time')
+      const early: Line[] = []
+      for (const status of [403, 429, 503]) {
+        const next = await fleet.fault({ kind: 'refuse-upgrade', status, target: { all: true } })
+        await wall.end()
+        wall = next
+        const line = take()
+        early.push(line)
+        await fleet.fault({ kind: 'drop' }, line)
+        const down = await fleet.sees(line, 'reconnecting', 'upgrade_refused')
+        expect(down.data).toMatchObject({ maxAttempts, nextAttemptAt: expect.any(String) })
+      }
+      const ranOut = await fleet.sees({ connectionId: neverLinked }, 'disconnected', 'pairing_failed')
+      expect(ranOut.data).toMatchObject({ remedy: 'scan_qr' })
+      const many = free.splice(0)
+      await fleet.fault({ kind: 'drop', target: { all: true } })
+      const waiting = await Promise.all(many.map((line) => fleet.sees(line, 'reconnecting', 'outage')))
+      await wall.end()
+      for (const line of early) await comesBack(line, (await fleet.show(line.connectionId)).version - 1)
+      await Promise.all(many.map((line, index) => comesBack(line, waiting[index]?.version)))
+    })
+
+    it('opening when the worker crashed, three times in a row: quarantined; the others are not; a restart lifts it', async () => {
+      const line = take()
+      const bystander = take()
+      const connected = (await fleet.stats()).socketsOpen
+      const { end } = await fleet.fault({ kind: 'silent' }, line)
+      await fleet.restart(line)
+      let epoch = 0
+      for (let crash = 1; crash <= 3; crash += 1) {
+        const opening = () => storage.openingEpoch(fleet.businessProfileId, line.connectionId)
+        await expect.poll(opening, { timeout: 20_000 }).toBeGreaterThan(epoch)
+        epoch = (await opening()) ?? epoch
+        await expect.poll(async () => (await fleet.stats()).socketsOpen, { timeout: 20_000 }).toBe(connected - 1)
+        const [task] = await fleet.tasks()
+        if (task === undefined) throw new Error('no worker runs')
+        await fleet.signal(task, 'SIGKILL')
+      }
+      const gone = await stops(line, 'quarantined', 'restart')
+      await end()
+      await fleet.conversationWorks(bystander, await fleet.newPhone())
+      await fleet.restart(line)
+      await comesBack(line, gone.version)
+    })
+
+    it('no worker: shown so once the platform has none, and restored by the next', async () => {
+      const line = take()
+      ok(await fleet.place.control.post('/services/connector/scale', { desiredCount: 0 }))
+      await fleet.sendEvent(lookForWorkers)
+      const alone = await fleet.sees(line, 'reconnecting', 'no_worker')
+      ok(await fleet.place.control.post('/services/connector/scale', { desiredCount: 1 }))
+      await comesBack(line, alone.version)
     })
   })
 
