@@ -13,6 +13,7 @@ import type { Circumstances, Effect, LifecycleEvent, LifecycleState, Transition 
 import {
   changeOf,
   dropSocket,
+  hold,
   iso,
   laneOf,
   leaveLogin,
@@ -243,6 +244,10 @@ function onDue(state: LifecycleState, circumstances: Circumstances): Transition 
       // Long enough: what it took to get here is forgotten.
       return stay({ ...state, failures: 0, phase: { kind: 'open', try: 'first' } })
     case 'backoff':
+      // Lost before the outage was known for one: it waits with the others, and shows no attempt that nobody makes.
+      if (circumstances.outage && state.pairing === undefined && outageReasons.has(state.shown.reason)) {
+        return hold(state, circumstances, [])
+      }
       return requestLogin(state, phase.try, laneOf(state, circumstances), [])
     case 'slow_lane':
       return wake(state, phase.lane, circumstances)
