@@ -6,6 +6,7 @@
  *                 session → lifecycle (pure), login gate, outbox, WhatsAppPort, AuthStates, stores
  *                 whatsapp (Baileys adapter) → auth state, egress gate
  */
+import type { ConnectionEnd } from '../shared/domain/disconnect.ts'
 import type {
   ConnectionChange,
   ConnectionRow,
@@ -15,7 +16,7 @@ import type {
 import type { InboundRow, OutboundRow, WorkerMessages } from '../shared/domain/stores/messages.ts'
 import type { ConnectionRef, Epoch, EpochMs, PairingMethod, PartitionId, SendContent } from '../shared/domain/words.ts'
 
-export type { ConnectionChange, ConnectionRow, FencedWrite, InboundRow, OutboundRow }
+export type { ConnectionChange, ConnectionEnd, ConnectionRow, FencedWrite, InboundRow, OutboundRow }
 
 export interface Timer {
   cancel(): void
@@ -104,23 +105,6 @@ export interface AuthState {
 }
 
 // ── WhatsApp ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** How a socket ended, as far as it can be told; `shared/domain/disconnect.ts` classifies it. */
-export interface ConnectionEnd {
-  /** Baileys' DisconnectReason or a `<failure>`/stream code. */
-  readonly statusCode?: number
-  /** `<conflict type>`: `replaced`, `device_removed`. */
-  readonly conflict?: string
-  /** HTTP status of a refused upgrade. */
-  readonly upgradeStatus?: number
-  /** Reached by then. */
-  readonly phase: 'connecting' | 'pairing' | 'logging_in' | 'open'
-  /** Ours: we ended it. */
-  readonly intent?: 'closed_by_us' | 'logout' | 'watchdog' | 'liveness' | 'lease'
-  readonly qrRanOut?: boolean
-  /** For people and logs; no secrets. */
-  readonly detail: string
-}
 
 export type SocketEvent =
   | { readonly kind: 'qr'; readonly text: string; readonly expiresInMs: number }

@@ -1,4 +1,4 @@
-import type { EndFacts } from '../../shared/domain/disconnect.ts'
+import type { ConnectionEnd } from '../../shared/domain/disconnect.ts'
 import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef } from '../../shared/domain/words.ts'
 import type {
@@ -72,7 +72,7 @@ export class SessionSocket {
     try {
       this.#socket = this.#whatsapp.open(request, this.#listen(generation))
     } catch (error) {
-      const end: EndFacts = { phase: 'connecting', detail: errorName(error) }
+      const end: ConnectionEnd = { phase: 'connecting', detail: errorName(error) }
       this.#onEvent({ kind: 'closed', end })
     }
   }

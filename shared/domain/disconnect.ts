@@ -28,22 +28,25 @@ export const endCauses = [
 ] as const
 export type EndCause = (typeof endCauses)[number]
 
-/** What is known about an end; a socket's `ConnectionEnd` is one. */
-export interface EndFacts {
+/** How a socket ended, as far as it can be told. */
+export interface ConnectionEnd {
+  /** Baileys' DisconnectReason, or the code of a `<failure>` or a stream error. */
   readonly statusCode?: number
   /** `<conflict type>` of a stream error. */
   readonly conflict?: string
   /** HTTP status of a refused WebSocket upgrade. */
   readonly upgradeStatus?: number
+  /** Reached by then. */
   readonly phase: 'connecting' | 'pairing' | 'logging_in' | 'open'
   /** Why we ended it, when we did. */
   readonly intent?: 'closed_by_us' | 'logout' | 'watchdog' | 'liveness' | 'lease'
   readonly qrRanOut?: boolean
+  /** For people and logs; no secrets. */
   readonly detail: string
 }
 
 /** What we did ourselves comes first, then what the server said in words, then its codes. */
-export function classify(end: EndFacts): EndCause {
+export function classify(end: ConnectionEnd): EndCause {
   switch (end.intent) {
     case 'lease':
       return 'ownership_lost'
@@ -66,7 +69,7 @@ export function classify(end: EndFacts): EndCause {
   return byCode(end)
 }
 
-function byCode(end: EndFacts): EndCause {
+function byCode(end: ConnectionEnd): EndCause {
   switch (end.statusCode) {
     case 515:
       return 'restart_required'
@@ -98,7 +101,7 @@ function byCode(end: EndFacts): EndCause {
 }
 
 /** For people and logs: what the end said about itself, e.g. `code 409, conflict while logging in`. */
-export function describeEnd(end: EndFacts): string {
+export function describeEnd(end: ConnectionEnd): string {
   const facts = [
     end.statusCode === undefined ? undefined : `code ${end.statusCode}`,
     end.upgradeStatus === undefined ? undefined : `HTTP ${end.upgradeStatus}`,

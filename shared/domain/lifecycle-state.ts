@@ -1,4 +1,4 @@
-import type { EndCause, EndFacts } from './disconnect.ts'
+import type { EndCause, ConnectionEnd } from './disconnect.ts'
 import type { ConnectionChange, ConnectionRow } from './stores/connections.ts'
 import {
   assertNever,
@@ -93,7 +93,7 @@ export type LifecycleEvent =
   | { readonly kind: 'passkey_required' }
   | { readonly kind: 'paired'; readonly jid: string; readonly lid?: string; readonly phoneNumber: string }
   | { readonly kind: 'opened'; readonly jid: string; readonly lid?: string }
-  | { readonly kind: 'closed'; readonly end: EndFacts }
+  | { readonly kind: 'closed'; readonly end: ConnectionEnd }
   | { readonly kind: 'liveness_failed' }
   /** The phase's deadline passed. */
   | { readonly kind: 'due' }

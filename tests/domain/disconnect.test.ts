@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { classify, describeEnd, type EndCause, type EndFacts } from '../../shared/domain/disconnect.ts'
+import { classify, describeEnd, type EndCause, type ConnectionEnd } from '../../shared/domain/disconnect.ts'
 
-const rows: readonly (readonly [string, Partial<EndFacts>, EndCause])[] = [
+const rows: readonly (readonly [string, Partial<ConnectionEnd>, EndCause])[] = [
   ['TCP reset, WebSocket close, xmlstreamend', { statusCode: 428 }, 'connection_closed'],
   ['conflict replaced, second login', { statusCode: 440, conflict: 'replaced' }, 'replaced'],
   ['440 without a conflict type', { statusCode: 440 }, 'replaced'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { classify, type EndCause, type EndFacts, endCauses } from '../../shared/domain/disconnect.ts'
+import { classify, type EndCause, type ConnectionEnd, endCauses } from '../../shared/domain/disconnect.ts'
 import { transition } from '../../shared/domain/lifecycle.ts'
 import { shownOf } from '../../shared/domain/lifecycle-doc.ts'
 import {
@@ -50,7 +50,7 @@ const row: ConnectionRow = {
 }
 
 /** One end for each cause, as it is told on the wire. */
-const endOf: Readonly<Record<EndCause, Partial<EndFacts>>> = {
+const endOf: Readonly<Record<EndCause, Partial<ConnectionEnd>>> = {
   restart_required: { statusCode: 515 },
   connection_lost: { statusCode: 408 },
   connection_closed: { statusCode: 428 },

@@ -15,7 +15,7 @@ describe('a Dockerfile', () => {
       'FROM node:${NODE}-slim AS build',
       'WORKDIR /app',
       'COPY --chown=node:node package.json package-lock.json ./',
-      'RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev \\',
+      'RUN --mount=type=cache,target=/home/node/.npm npm ci --omit=dev \\',
       '    && npm cache clean --force',
       'ENV NODE_ENV=production A="b c"',
       'USER node',
