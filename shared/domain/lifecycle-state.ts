@@ -1,4 +1,4 @@
-import type { EndCause, ConnectionEnd } from './disconnect.ts'
+import type { ConnectionEnd, EndCause } from './disconnect.ts'
 import type { ConnectionChange, ConnectionRow } from './stores/connections.ts'
 import {
   assertNever,

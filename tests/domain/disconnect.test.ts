@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { classify, describeEnd, type EndCause, type ConnectionEnd } from '../../shared/domain/disconnect.ts'
+import { type ConnectionEnd, classify, describeEnd, type EndCause } from '../../shared/domain/disconnect.ts'
 
 const rows: readonly (readonly [string, Partial<ConnectionEnd>, EndCause])[] = [
   ['TCP reset, WebSocket close, xmlstreamend', { statusCode: 428 }, 'connection_closed'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { classify, type EndCause, type ConnectionEnd, endCauses } from '../../shared/domain/disconnect.ts'
+import { type ConnectionEnd, classify, type EndCause, endCauses } from '../../shared/domain/disconnect.ts'
 import { transition } from '../../shared/domain/lifecycle.ts'
 import { shownOf } from '../../shared/domain/lifecycle-doc.ts'
 import {
