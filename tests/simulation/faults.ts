@@ -75,6 +75,12 @@ const kinds = {
     world.after(forMs, () => weather.cutOff(worker.workerId, false))
   },
   deploy: ({ platform }) => platform.deploy(),
+  hurry: ({ chance, platform, world }) => {
+    const worker = chance.pick(platform.workers.filter(({ stopping }) => stopping))
+    if (worker === undefined) return
+    world.log('fault', `${worker.workerId} is asked to stop once more`)
+    worker.askToStop()
+  },
   outage: ({ chance, whatsapp, world }) => {
     if (whatsapp.service !== 'up') return
     const forMs = chance.between(3_000, 90_000)

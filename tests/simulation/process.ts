@@ -26,6 +26,7 @@ export class SimulatedProcess {
   #suspendedAt = 0
   #suspendedMs = 0
   #wallSetMs = 0
+  #wallIsSet = false
   #callsLeft: number | undefined
   #onCrash: (() => void) | undefined
   readonly #endings: (() => void)[] = []
@@ -103,9 +104,10 @@ export class SimulatedProcess {
     for (const ending of this.#endings) ending()
   }
 
+  /** A machine whose wall clock was set is stopped, not suspended: with both clocks wrong at a time, nobody can tell. */
   standStill(kind: Standstill): void {
     if (this.#standstill !== undefined) return
-    this.#standstill = kind
+    this.#standstill = this.#wallIsSet ? 'stopped' : kind
     this.#suspendedAt = this.world.now
   }
 
@@ -116,7 +118,10 @@ export class SimulatedProcess {
     this.renewing.goOn(timersFirst)
   }
 
+  /** Not while it stands still, nor ever after it was suspended. */
   setWallClock(byMs: number): void {
+    if (this.#standstill !== undefined || this.#suspendedMs > 0) return
+    this.#wallIsSet = true
     this.#wallSetMs += byMs
   }
 }

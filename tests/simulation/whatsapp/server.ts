@@ -222,7 +222,8 @@ export class WhatsApp {
     const error = device.refusesWith
     this.#audit.arrived(whatsappId)
     this.#world.log('whatsapp', `has ${whatsappId} of ${device.ref.connectionId} by ${link.thread.process.name}`)
-    if (!this.#chance.happens(this.acksLost)) {
+    // A refusal is not lost: sent once more and taken then, it would stand behind what was sent meanwhile.
+    if (error !== undefined || !this.#chance.happens(this.acksLost)) {
       link.down({ kind: 'ack', whatsappId, ...(error === undefined ? {} : { error }) })
     }
     if (error !== undefined) return
