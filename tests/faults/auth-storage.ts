@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   DeleteObjectCommand,
@@ -6,7 +7,8 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
-import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb'
+import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb'
+import { decodeChanges } from '../../connector/auth/codec.ts'
 import type { RunningPlace } from '../end-to-end/place.ts'
 
 /** The stored auth state of a connection, as somebody with the keys to the account could break it. */
@@ -16,6 +18,7 @@ export class AuthStorage {
   readonly #bucket: string
   readonly #table: string
   readonly #connections: string
+  readonly #fleet: string
 
   constructor({ local, aws }: RunningPlace) {
     this.#objects = new S3Client({ ...aws, forcePathStyle: true })
@@ -28,6 +31,7 @@ export class AuthStorage {
     this.#bucket = output(/RefStorageAuthBucket/)
     this.#table = output(/RefStorageAuthTable/)
     this.#connections = output(/RefStorageConnectionsTable/)
+    this.#fleet = output(/RefStorageFleetTable/)
   }
 
   /** Each snapshot as `change` makes it; `undefined` deletes it. Gives the way back. */
@@ -72,18 +76,61 @@ export class AuthStorage {
 
   /** The epoch of the owner that is opening the connection at this moment. */
   async openingEpoch(businessProfileId: string, connectionId: string): Promise<number | undefined> {
-    const { Item } = await this.#documents.send(
-      new GetCommand({
-        TableName: this.#connections,
-        Key: { businessProfileId, connectionId },
+    return (await this.#read(this.#connections, { businessProfileId, connectionId }))?.opening?.epoch
+  }
+
+  /** Id of the worker that owns the connection's partition; it begins with the id of its task. */
+  async owner(businessProfileId: string, connectionId: string): Promise<string | undefined> {
+    const row = await this.#read(this.#connections, { businessProfileId, connectionId })
+    return (await this.#read(this.#fleet, { kind: 'partition', id: String(row?.partition) }))?.owner
+  }
+
+  /** All records of the auth state as a new owner would find them. */
+  async records(businessProfileId: string, connectionId: string): Promise<ReadonlyMap<string, string>> {
+    const connectionKey = `${businessProfileId}#${connectionId}`
+    const head = await this.#read(this.#table, { connectionKey, item: 'head' })
+    const { Body } = await this.#objects.send(new GetObjectCommand({ Bucket: this.#bucket, Key: head?.snapshot?.key }))
+    const snapshot = await Body?.transformToByteArray()
+    if (snapshot === undefined) throw new Error(`${connectionId} has no snapshot`)
+    const { Items = [] } = await this.#documents.send(
+      new QueryCommand({
+        TableName: this.#table,
         ConsistentRead: true,
+        KeyConditionExpression: 'connectionKey = :key AND #item BETWEEN :from AND :to',
+        ExpressionAttributeNames: { '#item': 'item' },
+        ExpressionAttributeValues: { ':key': connectionKey, ':from': 'journal#', ':to': 'journal#:' },
       }),
     )
-    return Item?.opening?.epoch
+    const records = new Map<string, string>()
+    const entries = Items.filter(({ seq }) => seq > head?.snapshot.seq).map(({ data }) => decodeChanges('entry', data))
+    for (const [key, value] of [decodeChanges('snapshot', snapshot), ...entries].flat()) {
+      if (value === null) records.delete(key)
+      else records.set(key, value)
+    }
+    return records
+  }
+
+  /** What makes a device the one that it is. */
+  async identity(businessProfileId: string, connectionId: string): Promise<string> {
+    const records = await this.records(businessProfileId, connectionId)
+    return ['noiseKey', 'signedIdentityKey', 'registrationId', 'advSecretKey']
+      .map((name) => records.get(`creds/${name}`) ?? fail(`creds/${name} is not stored`))
+      .reduce((hash, value) => hash.update(value), createHash('sha256'))
+      .digest('hex')
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: items as they lie in the table
+  async #read(table: string, key: Record<string, string>): Promise<any> {
+    const { Item } = await this.#documents.send(new GetCommand({ TableName: table, Key: key, ConsistentRead: true }))
+    return Item
   }
 
   close(): void {
     this.#objects.destroy()
     this.#documents.destroy()
   }
+}
+
+function fail(what: string): never {
+  throw new Error(what)
 }

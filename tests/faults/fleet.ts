@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
 import type { LocalOptions } from '../../local/engine/options.ts'
 import { type Answer, type Frame, type Phones, phones, type Rest, rest } from '../end-to-end/callers.ts'
@@ -31,6 +32,7 @@ export interface WhatsAppStats {
   readonly pairings: number
   readonly decryptFailures: number
   readonly undecryptable: number
+  readonly resendsRequested: number
   readonly messagesArrivedTwice: number
   readonly protocolErrors: number
   readonly devices: Readonly<Record<string, DeviceStats>>
@@ -214,6 +216,20 @@ export class Fleet {
   async tasks(): Promise<readonly Task[]> {
     const { tasks } = ok(await this.place.control.get('/tasks'))
     return tasks.filter((task: Task) => task.lastStatus === 'RUNNING')
+  }
+
+  /** As the kernel or an operator would; resolves when its process has ended. */
+  async kill(task: Task): Promise<void> {
+    await this.signal(task, 'SIGKILL')
+    await this.ended(task)
+  }
+
+  async ended(task: Task, boundMs = 20_000): Promise<void> {
+    const until = Date.now() + boundMs
+    while ((await this.tasks()).some(({ taskId }) => taskId === task.taskId)) {
+      if (Date.now() > until) throw new Error(`${task.part} still runs after ${boundMs} ms`)
+      await delay(20)
+    }
   }
 
   async signal(task: Task, signal: string): Promise<void> {
