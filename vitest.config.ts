@@ -1,6 +1,24 @@
 import { defineConfig } from 'vitest/config'
 
-/** Tests that share the machine's two cores with Java and child processes run in a project of their own, one at a time. */
+/** Tests that start Java, child processes or a WhatsApp server: they share the machine's cores with what they start. */
+const parts = [
+  'tests/adapters/**/*.test.ts',
+  'tests/connector/fleet/threaded-renewal.test.ts',
+  'tests/connector/session/wire.test.ts',
+  'tests/connector/whatsapp/**/*.test.ts',
+  'tests/connector/worker/process.test.ts',
+  'tests/functions/**/*.test.ts',
+  'tests/infra/**/*.test.ts',
+  'tests/local/**/*.test.ts',
+  'tests/whatsapp/**/*.test.ts',
+]
+/** Each runs the whole product. */
+const wholes = ['tests/end-to-end/**/*.test.ts', 'tests/faults/**/*.test.ts']
+
+/**
+ * The projects run one after the other, the whole product alone. No test passes by being quick: the timeouts are so long that
+ * only a hang meets them, on a machine that does other work as well.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -8,38 +26,30 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['tests/**/*.test.ts'],
-          exclude: [
-            'tests/end-to-end/**',
-            'tests/faults/**',
-            'tests/infra/**',
-            'tests/local/**',
-            'tests/adapters/**',
-            'tests/whatsapp/**',
-          ],
-          testTimeout: 20_000,
+          exclude: [...parts, ...wholes],
+          testTimeout: 60_000,
           hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
         },
       },
       {
         test: {
           name: 'parts',
-          include: [
-            'tests/infra/**/*.test.ts',
-            'tests/local/**/*.test.ts',
-            'tests/adapters/**/*.test.ts',
-            'tests/whatsapp/**/*.test.ts',
-          ],
+          include: parts,
+          globalSetup: 'tests/adapters/shared-dynamo-setup.ts',
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
           name: 'end-to-end',
-          include: ['tests/end-to-end/**/*.test.ts', 'tests/faults/**/*.test.ts'],
+          include: wholes,
           testTimeout: 180_000,
           hookTimeout: 240_000,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -5,11 +5,12 @@ import { liveStore } from '../../shared/aws/live.ts'
 import type { StoreTable } from '../../shared/aws/requests.ts'
 import { accountsContract } from '../contracts/accounts.ts'
 import { liveStoreContract } from '../contracts/live.ts'
-import { type DynamoLocal, startDynamo } from './emulators.ts'
+import type { DynamoLocal } from './emulators.ts'
+import { sharedDynamo } from './shared-dynamo.ts'
 
 let dynamo: DynamoLocal
 beforeAll(async () => {
-  dynamo = await startDynamo()
+  dynamo = sharedDynamo()
 })
 afterAll(() => dynamo?.stop())
 

@@ -3,13 +3,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AuthFenced, authStore } from '../../shared/aws/auth.ts'
 import { SnapshotUnreadable } from '../../shared/domain/stores/auth.ts'
 import { authStoreContract } from '../contracts/auth-store.ts'
-import { type DynamoLocal, startDynamo, startQueuesAndObjects } from './emulators.ts'
+import { type DynamoLocal, startQueuesAndObjects } from './emulators.ts'
+import { sharedDynamo } from './shared-dynamo.ts'
 
 const bucket = 'auth'
 let dynamo: DynamoLocal
 let emulator: Awaited<ReturnType<typeof startQueuesAndObjects>>
 beforeAll(async () => {
-  ;[dynamo, emulator] = await Promise.all([startDynamo(), startQueuesAndObjects()])
+  ;[dynamo, emulator] = await Promise.all([sharedDynamo(), startQueuesAndObjects()])
   await emulator.bucket(bucket)
 })
 afterAll(() => Promise.all([dynamo?.stop(), emulator?.stop()]))

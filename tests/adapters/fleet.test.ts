@@ -1,11 +1,12 @@
 import { afterAll, beforeAll } from 'vitest'
 import { fleetStore } from '../../shared/aws/fleet.ts'
 import { fleetStoreContract } from '../contracts/fleet-store.ts'
-import { type DynamoLocal, startDynamo } from './emulators.ts'
+import type { DynamoLocal } from './emulators.ts'
+import { sharedDynamo } from './shared-dynamo.ts'
 
 let dynamo: DynamoLocal
 beforeAll(async () => {
-  dynamo = await startDynamo()
+  dynamo = sharedDynamo()
 })
 afterAll(() => dynamo?.stop())
 

@@ -8,11 +8,12 @@ import type { StoreTable } from '../../shared/aws/requests.ts'
 import { ref, send } from '../contracts/message-rows.ts'
 import { messageStoresContract } from '../contracts/messages.ts'
 import { workerMessagesContract } from '../contracts/messages-worker.ts'
-import { type DynamoLocal, startDynamo } from './emulators.ts'
+import type { DynamoLocal } from './emulators.ts'
+import { sharedDynamo } from './shared-dynamo.ts'
 
 let dynamo: DynamoLocal
 beforeAll(async () => {
-  dynamo = await startDynamo()
+  dynamo = sharedDynamo()
 })
 afterAll(() => dynamo?.stop())
 

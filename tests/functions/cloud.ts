@@ -8,7 +8,8 @@ import { fleetStore } from '../../shared/aws/fleet.ts'
 import { liveStore } from '../../shared/aws/live.ts'
 import { apiMessages, workerMessages } from '../../shared/aws/messages.ts'
 import type { StoreTable } from '../../shared/aws/requests.ts'
-import { startDynamo, startQueuesAndObjects } from '../adapters/emulators.ts'
+import { startQueuesAndObjects } from '../adapters/emulators.ts'
+import { sharedDynamo } from '../adapters/shared-dynamo.ts'
 import { startFakeServices } from './fake-services.ts'
 
 export const adminApiKey = 'admin-key-of-the-tests'
@@ -18,7 +19,7 @@ export const partitions = 2
 /** Emulators with all tables and queues, and the functions' environment pointing there. Import handlers only afterwards. */
 export async function startCloud() {
   const [dynamo, sqs, services] = await Promise.all([
-    startDynamo(),
+    sharedDynamo(),
     startQueuesAndObjects(),
     startFakeServices(adminApiKey),
   ])

@@ -13,7 +13,8 @@ import { apiMessages } from '../../../shared/aws/messages.ts'
 import type { ConnectionRow } from '../../../shared/domain/stores/connections.ts'
 import type { OutboundRow } from '../../../shared/domain/stores/messages.ts'
 import type { ConnectionRef } from '../../../shared/domain/words.ts'
-import { startDynamo, startQueuesAndObjects } from '../../adapters/emulators.ts'
+import { startQueuesAndObjects } from '../../adapters/emulators.ts'
+import { sharedDynamo } from '../../adapters/shared-dynamo.ts'
 
 const partitionCount = 4
 const businessProfileId = 'bp_0123456789abcdefghij'
@@ -21,7 +22,7 @@ const businessProfileId = 'bp_0123456789abcdefghij'
 /** What the connector needs around it: DynamoDB Local, SQS and S3, a simulated WhatsApp; connectors are real processes. */
 export async function startStack() {
   const [dynamo, aws, whatsapp] = await Promise.all([
-    startDynamo(),
+    sharedDynamo(),
     startQueuesAndObjects(),
     startWhatsAppSimulator({ port: 0 }),
   ])
