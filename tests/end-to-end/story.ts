@@ -34,6 +34,7 @@ export class Story {
   admin!: Rest
   tenant!: Rest
   watcher!: Watcher
+  apiKey = ''
   businessProfileId = ''
   connectionId = ''
 
@@ -62,7 +63,8 @@ export class Story {
     this.businessProfileId = profile.body.businessProfileId
     const key = await this.admin.post(`/admin/business-profiles/${this.businessProfileId}/api-keys`, { label: 'shop' })
     expect(key).toMatchObject({ status: 201, body: { apiKey: expect.any(String) } })
-    this.tenant = rest(this.#place.httpUrl, key.body.apiKey)
+    this.apiKey = key.body.apiKey
+    this.tenant = rest(this.#place.httpUrl, this.apiKey)
   }
 
   async clientWatches(): Promise<void> {
