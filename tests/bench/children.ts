@@ -18,6 +18,17 @@ for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as cons
   process.on(signal, () => process.exit(code))
 }
 
+/** What a bench that failed half-way has left running. */
+export async function killAll(): Promise<void> {
+  await Promise.all(
+    [...running].map(async (child) => {
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+    }),
+  )
+}
+
 const tailLines = 20
 
 /** A Node process of this repository, run by the Node that runs the bench, with nothing of its environment but PATH. */

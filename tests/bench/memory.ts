@@ -1,7 +1,7 @@
 /** What an idle connection holds: the slope of resident memory from few connections to many, beside plain Baileys. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { assertOriginalCurve, baselineOf } from './baseline.ts'
-import type { NodeProcess } from './children.ts'
+import { killAll, type NodeProcess } from './children.ts'
 import { linkedDevices } from './linked-devices.ts'
 import type { BenchOptions } from './options.ts'
 import { residentMiB } from './process-figures.ts'
@@ -38,12 +38,13 @@ export async function memory(
       const stack = await startStack()
       try {
         await stack.store(linked.devices.slice(0, count))
-        const connector = stack.connector({ url, rootKey, maxConnections: connections * 2, node: flags })
+        const connector = stack.connector({ url, rootKey, maxConnections: Math.max(1_000, connections), node: flags })
         await restoredAll(connector, count)
         const held = await heldBy(connector)
         await stack.kill(connector)
         return held
       } finally {
+        await killAll()
         await stack.stop()
       }
     }
@@ -77,6 +78,7 @@ export async function memory(
       }
     }
   } finally {
+    await killAll()
     baseline.dispose()
     await simulator.stop()
     linked.dispose()

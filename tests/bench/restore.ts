@@ -1,6 +1,6 @@
 /** A worker is killed and started again: from the start of the process to the last login, beside plain Baileys. */
 import { assertOriginalCurve, baselineOf } from './baseline.ts'
-import type { NodeProcess } from './children.ts'
+import { killAll, type NodeProcess } from './children.ts'
 import { linkedDevices } from './linked-devices.ts'
 import type { BenchOptions } from './options.ts'
 import { cpuSeconds } from './process-figures.ts'
@@ -38,7 +38,7 @@ async function restoreOf(
     await stack.store(linked.devices)
 
     const ours = async (measured: boolean): Promise<void> => {
-      const start = () => stack.connector({ url, rootKey, maxConnections: count * 2 })
+      const start = () => stack.connector({ url, rootKey, maxConnections: Math.max(1_000, count) })
       const restored = await timeToLoggedIn(simulator, count, start)
       const { process: connector } = restored
       await restoredAll(connector, count)
@@ -86,6 +86,7 @@ async function restoreOf(
       }
     }
   } finally {
+    await killAll()
     baseline.dispose()
     await Promise.all([stack.stop(), simulator.stop()])
     linked.dispose()

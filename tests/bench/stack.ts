@@ -27,6 +27,7 @@ export interface Stack {
     readonly url: string
     readonly rootKey: string
     readonly maxConnections: number
+    readonly deployment?: string
     readonly node?: readonly string[]
   }): NodeProcess
   /** kill -9, and what the platform's task state change then makes known. */
@@ -74,23 +75,30 @@ export async function startStack(): Promise<Stack> {
   return {
     fleet,
     store: (devices) => storeDevices(stores, devices, partitionCount),
-    connector({ url, rootKey, maxConnections, node = [] }) {
+    connector({ url, rootKey, maxConnections, deployment = '1', node = [] }) {
       return new NodeProcess('connector', [...node, 'connector/main.ts'], {
         ...environment,
         WHATSAPP_URL: url,
         WHATSAPP_ROOT_KEY: rootKey,
         MAX_CONNECTIONS: String(maxConnections),
+        DEPLOYMENT: deployment,
       })
     },
     async kill(connector) {
-      await connector.kill('SIGKILL')
-      const { workers } = await fleet.view()
-      await Promise.all(workers.map(({ workerId }) => fleet.markDead(workerId)))
+      await connector.kill()
+      const workerId = await startedAs(connector)
+      await fleet.markDead(workerId)
     },
     async stop() {
       await Promise.all([dynamo.stop(), aws.stop()])
     },
   }
+}
+
+/** The worker's id, once it runs. */
+export async function startedAs(connector: NodeProcess): Promise<string> {
+  const { workerId } = await connector.says('it had started', ({ message }) => message === 'Connector started')
+  return String(workerId)
 }
 
 /** Resolves once a connector has said that it restored so many, in one wave or several. */
