@@ -1,0 +1,290 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { AuthStorage } from './auth-storage.ts'
+import { Fleet, type Line, ok, type Task } from './fleet.ts'
+import { killAtRandomMoments } from './kills.ts'
+import { scale } from './scale.ts'
+import { seeded } from './seeded.ts'
+import { Traffic } from './traffic.ts'
+import { WhatsAppEvents } from './whatsapp-events.ts'
+
+const workers = 2
+const leaseMs = 9_000
+const loginRate = 20
+const ackTimeoutMs = 1_500
+const probeIntervalMs = 5_000
+const clocks = {
+  LEASE_MS: String(leaseMs),
+  LEASE_MARGIN_MS: '1500',
+  RENEW_MS: '2500',
+  LOGIN_RATE: String(loginRate),
+  BACKOFF_BASE_MS: '200',
+  STABLE_AFTER_MS: '2000',
+  SLOW_LANE_MS: '600000',
+  WAKE_GAP_MS: '1000',
+  OPEN_TIMEOUT_MS: '5000',
+  ACK_TIMEOUT_MS: String(ackTimeoutMs),
+  PROBE_INTERVAL_MS: String(probeIntervalMs),
+  PROBE_TIMEOUT_MS: '1500',
+}
+/** What a machine that does other work besides may add to any of the bounds below. */
+const slackMs = 5_000
+
+describe(`a fleet of ${scale.connections} connections on ${workers} workers`, () => {
+  let fleet: Fleet
+  let storage: AuthStorage
+  let whatsapp: WhatsAppEvents
+  let lines: readonly Line[]
+  let mark: number
+  let pairings: number
+
+  beforeAll(async () => {
+    fleet = await Fleet.start(clocks, { workers })
+    storage = new AuthStorage(fleet.place)
+    whatsapp = await WhatsAppEvents.open(fleet.place.simulatorUrl, [])
+    lines = await fleet.pair(scale.connections)
+    pairings = (await fleet.stats()).pairings
+  }, 240_000)
+  afterAll(async () => {
+    whatsapp?.close()
+    storage?.close()
+    await fleet?.stop()
+  })
+  beforeEach(async () => {
+    await allOpen(60_000)
+    await expect.poll(async () => (await fleet.tasks()).length, { timeout: 30_000 }).toBe(workers)
+    mark = whatsapp.mark
+    ok(await fleet.simulator.post('/stats/reset'))
+  })
+
+  const allOpen = (boundMs: number) =>
+    whatsapp.until('all to be open', () => lines.every(({ device }) => whatsapp.isOpen(device)), boundMs)
+  const noneOpen = (boundMs: number) =>
+    whatsapp.until('all to have left', () => !lines.some(({ device }) => whatsapp.isOpen(device)), boundMs)
+  const cameBack = (of: readonly Line[], boundMs: number) =>
+    whatsapp.until(
+      'logins of all that were lost',
+      () => {
+        const logins = new Set(whatsapp.since(mark, 'login').map(({ device }) => device))
+        return of.every(({ device }) => logins.has(device) && whatsapp.isOpen(device))
+      },
+      boundMs,
+    )
+
+  /** Where each line is, by the id of its task. */
+  async function linesOf(task: Task): Promise<readonly Line[]> {
+    const owned: Line[] = []
+    for (const line of lines) {
+      const owner = await storage.owner(fleet.businessProfileId, line.connectionId)
+      if (owner?.startsWith(task.taskId)) owned.push(line)
+    }
+    return owned
+  }
+
+  async function busiest(): Promise<{ readonly task: Task; readonly owned: readonly Line[] }> {
+    const all = await Promise.all((await fleet.tasks()).map(async (task) => ({ task, owned: await linesOf(task) })))
+    const [first] = all.sort((left, right) => right.owned.length - left.owned.length)
+    if (first === undefined || first.owned.length === 0) throw new Error('no worker owns a connection')
+    return first
+  }
+
+  async function nothingWentWrong(expected: { readonly conflicts?: number } = {}): Promise<void> {
+    expect(await fleet.stats()).toMatchObject({
+      pairings: 0,
+      conflicts: expected.conflicts ?? 0,
+      maxSocketsPerDevice: expected.conflicts === undefined ? 1 : 2,
+      decryptFailures: 0,
+      undecryptable: 0,
+      resendsRequested: 0,
+      protocolErrors: 0,
+    })
+  }
+
+  async function allConnected(): Promise<void> {
+    for (const line of lines) {
+      const { version, status } = await fleet.show(line.connectionId)
+      if (status !== 'connected') await fleet.sees(line, 'connected', 'open', { after: version })
+    }
+  }
+
+  const trafficOn = (of: readonly Line[], name: string) =>
+    Traffic.start(fleet, of, { name, random: seeded(scale.seed), pauseMs: 500 })
+
+  it('kill -9 of a worker whose exit the platform knows: the other has them all, before a lease is over', async () => {
+    const { task, owned } = await busiest()
+    const traffic = await trafficOn(owned, 'kill')
+    const at = Date.now()
+    await fleet.signal(task, 'SIGKILL')
+    await cameBack(owned, leaseMs + slackMs)
+    expect(Date.now() - at).toBeLessThan(leaseMs)
+    expect(await traffic.settle(20_000)).toEqual([])
+    await nothingWentWrong()
+  })
+
+  it('a worker that is stopped and goes on after its lease sends nothing, writes nothing and ends', async () => {
+    const { task, owned } = await busiest()
+    await fleet.signal(task, 'SIGSTOP')
+    const traffic = await trafficOn(owned, 'stop')
+    await cameBack(owned, 2 * leaseMs + slackMs)
+    for (const line of owned) {
+      const owner = await storage.owner(fleet.businessProfileId, line.connectionId)
+      expect(owner?.startsWith(task.taskId)).toBe(false)
+    }
+    const resumedAt = new Date().toISOString()
+    await fleet.signal(task, 'SIGCONT')
+    await fleet.ended(task)
+    const writes = fleet.place.local
+      .calls()
+      .recent.filter(({ by, at }) => by.includes(task.taskId) && at >= resumedAt)
+      .filter(({ action }) => /^(dynamodb:(Put|Update|Delete|BatchWrite)|s3:(Put|Delete))/.test(action))
+      // Its own row: refused, since it is marked dead.
+      .filter(({ resource }) => !/FleetTable/.test(resource))
+    expect(writes).toEqual([])
+    expect(await traffic.settle(20_000)).toEqual([])
+    await nothingWentWrong({ conflicts: owned.length })
+  })
+
+  it('a rolling replacement of both workers: short gaps, never two sockets, nothing undecryptable', async () => {
+    const before = await fleet.tasks()
+    const traffic = await trafficOn(lines, 'deploy')
+    ok(await fleet.place.control.post('/services/connector/deploy'))
+    const after = await fleet.tasks()
+    expect(after.filter(({ taskId }) => before.some((old) => old.taskId === taskId))).toEqual([])
+    await cameBack(lines, slackMs)
+    const gaps = whatsapp.gaps(mark).toSorted((left, right) => left - right)
+    expect(gaps.length).toBeGreaterThanOrEqual(lines.length)
+    expect(gaps[Math.ceil(gaps.length * 0.95) - 1]).toBeLessThan(3_000)
+    expect(await traffic.settle(20_000)).toEqual([])
+    await nothingWentWrong()
+  })
+
+  it('WhatsApp closes all sockets at once: all are back, no faster than the limiter lets them', async () => {
+    await fleet.fault({ kind: 'close', target: { all: true } })
+    await cameBack(lines, 5_000 + slackMs)
+    const { loginRatePeak } = await fleet.stats()
+    expect(loginRatePeak).toBeLessThanOrEqual(workers * (loginRate + 1))
+    await allConnected()
+    await nothingWentWrong()
+  })
+
+  it('silence with TCP up: found by missing acks where there is traffic, by a probe where there is none', async () => {
+    const [talker, ...others] = lines as [Line, ...Line[]]
+    const customer = await fleet.newPhone()
+    await fleet.conversationWorks(talker, customer)
+    const version = async (line: Line) => (await fleet.show(line.connectionId)).version as number
+    const before = new Map<Line, number>()
+    for (const line of lines) before.set(line, await version(line))
+    const silence = await fleet.fault({ kind: 'silent', target: { all: true } })
+    const messageId = await fleet.send(talker, customer, 'into the silence')
+    const notices = (line: Line, boundMs: number) =>
+      fleet.observer.connection(line.connectionId, 'reconnecting', ({ status }) => status === 'reconnecting', {
+        after: before.get(line) ?? 0,
+        boundMs,
+      })
+    await Promise.all([
+      notices(talker, 10_000),
+      ...others.map((line) => notices(line, probeIntervalMs + 1_500 + slackMs)),
+    ])
+    await silence.end()
+    await fleet.sendStatus(messageId, 'read')
+    expect((await fleet.phones.inbox(customer, 1)).filter(({ text }) => text === 'into the silence')).toHaveLength(1)
+    await cameBack(lines, 20_000)
+    await allConnected()
+    await nothingWentWrong()
+  })
+
+  it('WhatsApp is away for longer than the whole series: nobody gives up for good, and there is no login storm', async () => {
+    const wall = await fleet.fault({ kind: 'refuse-upgrade', target: { all: true } })
+    await fleet.fault({ kind: 'drop', target: { all: true } })
+    const waits = await Promise.all(
+      lines.map((line) =>
+        fleet.observer.connection(
+          line.connectionId,
+          'to be told of the outage',
+          ({ reason }) => reason === 'outage' || reason === 'retries_exhausted',
+        ),
+      ),
+    )
+    // 0.2 + 0.4 + … + 3.2 s of waiting have gone by, and more than once.
+    const refusedMin = 12
+    await whatsapp.until(
+      'several rounds of refused probes',
+      () => whatsapp.since(mark, 'upgrade-refused').length >= refusedMin + waits.length,
+      60_000,
+    )
+    await wall.end()
+    await cameBack(lines, 20_000)
+    expect((await fleet.stats()).loginRatePeak).toBeLessThanOrEqual(workers * (loginRate + 1))
+    await allConnected()
+    await nothingWentWrong()
+  })
+
+  it('DynamoDB and S3 fail, are slow, lose answers, are away for longer than a lease: nothing is lost, nobody restarts', async () => {
+    const before = await fleet.tasks()
+    const { local } = fleet.place
+    const traffic = await trafficOn(lines, 'storage')
+    const standsFor = async (fault: Parameters<typeof local.injectFault>[0], calls: number) => {
+      const standing = local.injectFault({ caller: 'connector', ...fault })
+      await expect.poll(() => standing.met, { timeout: 30_000 }).toBeGreaterThanOrEqual(calls)
+      standing.end()
+    }
+    await standsFor({ service: 'dynamodb', share: 0.5, how: { kind: 'refuse', status: 500 } }, 150)
+    await standsFor({ service: 'dynamodb', share: 0.3, how: { kind: 'lose_answer' } }, 60)
+    await standsFor({ service: 'dynamodb', share: 0.3, how: { kind: 'delay', delayMs: 2_000 } }, 30)
+
+    const [reader] = lines as [Line, ...Line[]]
+    const bucket = local.injectFault({ service: 's3', how: { kind: 'refuse', status: 503 } })
+    await fleet.restart(reader)
+    await expect.poll(() => bucket.met, { timeout: 20_000 }).toBeGreaterThanOrEqual(6)
+    bucket.end()
+    await cameBack([reader], 40_000)
+
+    const table = local.injectFault({ service: 'dynamodb', caller: 'connector', how: { kind: 'refuse', status: 500 } })
+    await noneOpen(2 * leaseMs)
+    table.end()
+    await allOpen(40_000)
+    expect(await traffic.settle(40_000)).toEqual([])
+    expect((await fleet.tasks()).map(({ taskId }) => taskId).toSorted()).toEqual(
+      before.map(({ taskId }) => taskId).toSorted(),
+    )
+    await allConnected()
+    await nothingWentWrong()
+  })
+
+  it('40 reconnects of one connection with the same contacts: its session records stay small', async () => {
+    const [line] = lines as [Line, ...Line[]]
+    const customers = [await fleet.newPhone(), await fleet.newPhone()]
+    for (let reconnect = 0; reconnect < 40; reconnect += 1) {
+      const logins = whatsapp.mark
+      await fleet.fault({ kind: 'stream-error', code: 515 }, line)
+      await whatsapp.until(
+        'the next login',
+        () => whatsapp.since(logins, 'login').some(({ device }) => device === line.device),
+        20_000,
+      )
+      for (const customer of customers) {
+        await fleet.sendStatus(await fleet.send(line, customer, `reconnect ${reconnect}`), 'read')
+      }
+    }
+    for (const customer of customers) await fleet.conversationWorks(line, customer)
+    const records = await storage.records(fleet.businessProfileId, line.connectionId)
+    const sessions = [...records].filter(([key]) => key.startsWith('key/session/'))
+    expect(sessions.length).toBeGreaterThanOrEqual(customers.length)
+    for (const [key, value] of sessions) expect(value.length, key).toBeLessThan(2_048)
+    await nothingWentWrong()
+  })
+
+  it(`kill -9 at ${scale.kills} random moments while all send and receive (seed ${scale.seed})`, async () => {
+    const { kills, seed } = scale
+    const report = await killAtRandomMoments(fleet, storage, lines, { kills, workers, seed })
+    expect(report.problems).toEqual([])
+    expect(report.messages).toBeGreaterThan(kills)
+  })
+
+  it('nobody was linked twice', async () => {
+    expect(pairings).toBe(lines.length)
+    for (const { phoneNumber } of lines) {
+      const { devices } = ok(await fleet.simulator.get(`/phones/${phoneNumber.slice(1)}/devices`))
+      expect(devices).toHaveLength(1)
+    }
+  })
+})
