@@ -1,27 +1,22 @@
 /** Sessions with real Baileys against the simulated WhatsApp server: each row of the lifecycle table as it comes over the wire. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { Holding, Session } from '../../../connector/ports.ts'
+import type { Holding, Session, SessionSettings } from '../../../connector/ports.ts'
 import { processClock, processRandom } from '../../../connector/process-clock.ts'
 import { createLoginGate } from '../../../connector/session/login-gate.ts'
 import { createSessionFactory } from '../../../connector/session/session.ts'
 import { defaultLoginGateSettings, defaultSessionSettings } from '../../../connector/session/settings.ts'
-import type { ConnectionRow } from '../../../shared/domain/stores/connections.ts'
+import type { ConnectionRow, WorkerConnections } from '../../../shared/domain/stores/connections.ts'
+import type { WorkerMessages } from '../../../shared/domain/stores/messages.ts'
 import type { CommandKind, ConnectionRef } from '../../../shared/domain/words.ts'
 import { keyOf } from '../../simulation/models/network.ts'
 import { modelConnections, modelMessages } from '../../simulation/models/stores.ts'
 import { silentLog, World } from '../whatsapp/device.ts'
 import { Stage } from './stage.ts'
 
-const settings = {
-  ...defaultSessionSettings,
-  backoffBaseMs: 80,
-  backoffJitter: 0,
-  stableAfterMs: 60_000,
-  openTimeoutMs: 4_000,
-  ackTimeoutMs: 400,
-  probeTimeoutMs: 400,
-  probeIntervalMs: 1_000,
-}
+/** Liveness as in production: a machine with other work to do must not look like a dead socket. */
+const settings: SessionSettings = { ...defaultSessionSettings, backoffBaseMs: 80, backoffJitter: 0 }
+/** For the tests that wait until a socket counts as dead. */
+const watchful = { ackTimeoutMs: 1_000, probeTimeoutMs: 1_000, probeIntervalMs: 1_000 }
 
 let world: World
 let phones = 0
@@ -37,15 +32,20 @@ afterEach(async () => {
   await world.control('DELETE', '/faults')
 })
 
-/** One connection, one owner at a time. */
+/** One connection, one owner at a time. Every write is seen, so that a state which lasts a moment is not missed. */
 class Rig {
   readonly stage = new Stage()
+  /** The row as each write left it, oldest first. */
+  readonly history: ConnectionRow[] = []
+  readonly #checks = new Set<() => void>()
   readonly phoneNumber = `1555030${String(1_000 + phones++)}`
   readonly ref: ConnectionRef
+  readonly #settings: SessionSettings
   session!: Session
   #epoch = 0
 
-  private constructor() {
+  private constructor(change: Partial<SessionSettings>) {
+    this.#settings = { ...settings, ...change }
     this.ref = this.stage.unlinked(`wire${phones}`)
     const { phoneNumber: _, ...row } = this.row
     this.stage.tables.connections.set(keyOf(this.ref), row)
@@ -53,12 +53,11 @@ class Rig {
   }
 
   /** Linked and open. */
-  static async linked(): Promise<Rig> {
-    const rig = new Rig()
+  static async linked(change: Partial<SessionSettings> = {}): Promise<Rig> {
+    const rig = new Rig(change)
     await world.phone(rig.phoneNumber)
     rig.own()
-    await rig.until('qr', (row) => row.qr !== undefined)
-    await world.control('POST', `/phones/${rig.phoneNumber}/scan`, { qr: rig.row.qr?.text })
+    await rig.scanned()
     await rig.connected()
     return rig
   }
@@ -91,31 +90,90 @@ class Rig {
       log: silentLog,
       whatsapp: world.port,
       authStates: world.states(),
-      connections: modelConnections(this.stage.tables),
-      messages: modelMessages(this.stage.tables),
+      connections: this.#connections(),
+      messages: this.#messages(),
       logins: gate,
       workerId: `w${this.#epoch}`,
-      settings,
+      settings: this.#settings,
     })(this.row, holding)
     this.session.start('restore')
   }
 
-  async until(what: string, found: (row: ConnectionRow) => boolean): Promise<ConnectionRow> {
-    const until = Date.now() + 15_000
-    while (!found(this.row)) {
-      if (Date.now() > until) throw new Error(`never came: ${what}; row: ${JSON.stringify(this.row)}`)
-      await new Promise((resolve) => setTimeout(resolve, 5))
+  #connections(): WorkerConnections {
+    const stored = modelConnections(this.stage.tables)
+    return {
+      ...stored,
+      update: async (...write) => {
+        const outcome = await stored.update(...write)
+        this.#wrote()
+        return outcome
+      },
     }
-    return this.row
   }
 
-  reason(reason: string): Promise<ConnectionRow> {
-    return this.until(reason, (row) => row.reason === reason)
+  #messages(): WorkerMessages {
+    const stored = modelMessages(this.stage.tables)
+    return {
+      ...stored,
+      step: async (...write) => {
+        const outcome = await stored.step(...write)
+        this.#wrote()
+        return outcome
+      },
+      putInbound: async (row) => {
+        const outcome = await stored.putInbound(row)
+        this.#wrote()
+        return outcome
+      },
+    }
+  }
+
+  #wrote(): void {
+    const row = this.stage.tables.connections.get(keyOf(this.ref))
+    if (row !== undefined && row !== this.history.at(-1)) this.history.push(row)
+    for (const check of [...this.#checks]) check()
+  }
+
+  /** Resolves with what `find` finds, now or after a write. */
+  until<T>(what: string, find: () => T | undefined | false): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const check = (): void => {
+        const found = find()
+        if (found === undefined || found === false) return
+        clearTimeout(timeout)
+        this.#checks.delete(check)
+        resolve(found)
+      }
+      const timeout = setTimeout(() => {
+        this.#checks.delete(check)
+        const said = this.history.map(({ version, status, reason }) => `${version} ${status}/${reason}`)
+        reject(new Error(`never came: ${what}; row: ${JSON.stringify(this.row)}; written: ${said.join(', ')}`))
+      }, 40_000)
+      this.#checks.add(check)
+      check()
+    })
+  }
+
+  /** The first row like that after the version, however short it was there. */
+  written(what: string, after: number, matches: (row: ConnectionRow) => boolean): Promise<ConnectionRow> {
+    return this.until(what, () => this.history.find((row) => row.version > after && matches(row)))
+  }
+
+  /** The write that gives the reason, after the version. */
+  reason(reason: string, after = 0): Promise<ConnectionRow> {
+    return this.written(reason, after, (row) => row.reason === reason)
   }
 
   /** Connected, in a write after all that was written so far. */
-  async connected(after = 0): Promise<ConnectionRow> {
-    return this.until('connected', (row) => row.status === 'connected' && row.version > after)
+  connected(after = 0): Promise<ConnectionRow> {
+    return this.written('connected', after, (row) => row.status === 'connected')
+  }
+
+  /** A phone scans the QR that is shown now; resolves with the row that showed it. */
+  async scanned(): Promise<ConnectionRow> {
+    const row = await this.until('qr', () => this.row.qr !== undefined && this.row)
+    await world.control('POST', `/phones/${this.phoneNumber}/scan`, { qr: row.qr?.text })
+    return row
   }
 
   async fault(fault: object): Promise<{ id: string }> {
@@ -230,26 +288,27 @@ describe('over the wire', () => {
     rig.send('msg_1', bob)
     await rig.connected(rig.row.version)
     await rig.sendStatus('msg_1', 'read')
-  }, 30_000)
+  })
 
   test('a refused upgrade, which gives no event by itself, is seen', async () => {
     const rig = await Rig.linked()
     const { id } = await rig.fault({ kind: 'refuse-upgrade', status: 503, target: { all: true } })
     await rig.fault({ kind: 'drop' })
-    await rig.reason('upgrade_refused')
+    const { version } = await rig.reason('upgrade_refused')
     await world.control('DELETE', `/faults/${id}`)
-    await rig.connected(rig.row.version)
+    await rig.connected(version)
   })
 
   test('a silent socket is found by a probe, and by a missing ack; the send arrives once', async () => {
-    const rig = await Rig.linked()
+    const rig = await Rig.linked(watchful)
     const bob = '15550309997'
     await world.phone(bob)
     rig.send('msg_0', bob)
     await rig.sendStatus('msg_0', 'read')
+    const { version } = rig.row
     const { id } = await rig.fault({ kind: 'silent' })
     rig.send('msg_1', bob)
-    await rig.reason('liveness_failed')
+    await rig.reason('liveness_failed', version)
     await world.control('DELETE', `/faults/${id}`)
     await rig.sendStatus('msg_1', 'read')
     const { messages } = await world.control<{ messages: { text: string; arrivals: number }[] }>(
@@ -271,9 +330,8 @@ describe('over the wire', () => {
     const devices = await world.control<{ devices: unknown[] }>('GET', `/phones/${rig.phoneNumber}/devices`)
     expect(devices.devices).toHaveLength(0)
     await rig.command('pair')
-    await rig.until('qr', (row) => row.qr !== undefined)
-    await world.control('POST', `/phones/${rig.phoneNumber}/scan`, { qr: rig.row.qr?.text })
-    await rig.connected(rig.row.version)
+    const { version: shown } = await rig.scanned()
+    await rig.connected(shown)
   })
 
   test('deletion unlinks the device and leaves nothing', async () => {
