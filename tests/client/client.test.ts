@@ -1,0 +1,180 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Connection } from '../../shared/api/connections.ts'
+import { HoldfastClient, type LiveEvents, ProblemError } from '../../shared/client/index.ts'
+import { type Answer, type Asked, startService } from './service.ts'
+
+type Service = Awaited<ReturnType<typeof startService>>
+const stops: (() => unknown)[] = []
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop()
+})
+
+async function service(answer: (asked: Asked) => Answer): Promise<Service> {
+  const started = await startService(answer)
+  stops.push(() => started.stop())
+  return started
+}
+
+const tickets = (() => {
+  let count = 0
+  return (): Answer => {
+    count += 1
+    return { status: 201, body: { ticket: `ticket-${count}`, expiresAt: '2026-01-31T12:00:00.000Z' } }
+  }
+})()
+
+function clientOf({ baseUrl, liveUrl }: Service): HoldfastClient {
+  const client = new HoldfastClient({ baseUrl, liveUrl, apiKey: 'hf_test', backoffBaseMs: 5 })
+  stops.push(() => client.live.close())
+  return client
+}
+
+const connection = (connectionId: string, version: number, status: Connection['status'] = 'connected') => ({
+  connectionId,
+  version,
+  status,
+  label: connectionId,
+  pairing: 'qr',
+})
+const frame = (event: string, data: object, version: number, connectionId: string | null = null) =>
+  JSON.stringify({ id: `${event}-${version}`, event, at: '2026-01-31T12:00:00.000Z', connectionId, version, data })
+const change = (event: string, data: ReturnType<typeof connection>) =>
+  frame(event, data, data.version, data.connectionId)
+const snapshot = (version: number, part: number, parts: number, ...connections: object[]) =>
+  frame('snapshot', { connections, part, parts }, version)
+
+function next<Name extends keyof LiveEvents>(client: HoldfastClient, name: Name): Promise<LiveEvents[Name]> {
+  return new Promise((resolve) => {
+    const stop = client.live.on(name, (data) => {
+      stop()
+      resolve(data)
+    })
+  })
+}
+
+describe('calls', () => {
+  it('send the key, the idempotency key and the body, and give the answer', async () => {
+    const api = await service(() => ({ status: 202, body: { messageId: 'msg_1', status: 'queued' } }))
+    const body = { to: '+4915112345678', type: 'text', text: { body: 'hi' } } as const
+    const sent = await clientOf(api).messages.send('con/1', body, { idempotencyKey: 'order-1' })
+    expect(sent).toEqual({ messageId: 'msg_1', status: 'queued' })
+    expect(api.asked[0]).toMatchObject({
+      method: 'POST',
+      path: '/connections/con%2F1/messages',
+      headers: { 'x-api-key': 'hf_test', 'idempotency-key': 'order-1', 'content-type': 'application/json' },
+    })
+    expect(JSON.parse(api.asked[0]?.body ?? '')).toEqual(body)
+  })
+
+  it('turn a problem document into an error with its code and fields', async () => {
+    const errors = [{ field: 'to', message: 'is required' }]
+    const document = {
+      type: 'x',
+      title: 'no',
+      status: 429,
+      detail: 'to: is required',
+      code: 'too_many_waiting',
+      errors,
+    }
+    const api = await service(() => ({ status: 429, body: document, headers: { 'retry-after': '7' } }))
+    const error = await clientOf(api)
+      .connections.get('con_1')
+      .catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(ProblemError)
+    expect(error).toMatchObject({
+      status: 429,
+      code: 'too_many_waiting',
+      errors,
+      retryAfterSeconds: 7,
+      message: 'to: is required',
+    })
+  })
+
+  it('name the status when something in between answers without a document', async () => {
+    const api = await service(() => ({ status: 502 }))
+    await expect(clientOf(api).connections.list()).rejects.toMatchObject({ status: 502, code: 'unknown' })
+  })
+})
+
+describe('live', () => {
+  it('opens with a ticket, and gives the snapshot once all its parts are there', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    const complete = next(client, 'snapshot')
+    const socket = await api.socket(0)
+    socket.send(snapshot(1, 2, 2, connection('con_2', 1)))
+    socket.send(snapshot(1, 1, 2, connection('con_1', 1)))
+    expect((await complete).map(({ connectionId }) => connectionId).sort()).toEqual(['con_1', 'con_2'])
+    expect(api.tickets).toEqual([expect.stringMatching(/^ticket-/)])
+  })
+
+  it('never goes back: what is older than what was seen is not told', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    const told: string[] = []
+    client.live.on('whatsapp-connected', ({ version }) => told.push(`connected ${version}`))
+    client.live.on('whatsapp-reconnecting', ({ version }) => told.push(`reconnecting ${version}`))
+    const done = next(client, 'snapshot')
+    const socket = await api.socket(0)
+    socket.send(change('whatsapp-reconnecting', connection('con_1', 5, 'reconnecting')))
+    socket.send(
+      `[${change('whatsapp-connected', connection('con_1', 4))},${change('whatsapp-connected', connection('con_1', 6))}]`,
+    )
+    socket.send(snapshot(1, 1, 1, connection('con_1', 3)))
+    await done
+    expect(told).toEqual(['reconnecting 5', 'connected 6'])
+    expect(client.live.connections.get('con_1')).toMatchObject({ version: 6 })
+  })
+
+  it('does not bring back what was deleted', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    const done = next(client, 'snapshot')
+    const socket = await api.socket(0)
+    socket.send(change('whatsapp-connected', connection('con_1', 1)))
+    socket.send(frame('connection-deleted', { connectionId: 'con_1' }, 2, 'con_1'))
+    socket.send(snapshot(1, 1, 1, connection('con_1', 1)))
+    expect(await done).toEqual([])
+  })
+
+  it('comes back by itself with a fresh ticket, and ends with what the last snapshot says', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    client.live.open()
+    for (let round = 0; round < 20; round += 1) {
+      const socket = await api.socket(round)
+      const complete = next(client, 'snapshot')
+      socket.send(snapshot(1, 1, 1, connection('con_1', round), connection(`con_only_${round}`, 1)))
+      await complete
+      socket.terminate()
+    }
+    const last = await api.socket(20)
+    const complete = next(client, 'snapshot')
+    last.send(snapshot(1, 1, 1, connection('con_1', 20)))
+    expect((await complete).map(({ connectionId, version }) => [connectionId, version])).toEqual([['con_1', 20]])
+    expect(new Set(api.tickets).size).toBe(21)
+  })
+
+  it('stops and says so when the key is not good any more', async () => {
+    const api = await service(() => ({ status: 401, body: { title: 'revoked', code: 'invalid_api_key' } }))
+    const client = clientOf(api)
+    expect(await next(client, 'error')).toMatchObject({ code: 'invalid_api_key' })
+    expect(api.asked).toHaveLength(1)
+  })
+
+  it('tries again when the ticket cannot be had for now', async () => {
+    let calls = 0
+    const api = await service(() => {
+      calls += 1
+      return calls < 3 ? { status: 503 } : tickets()
+    })
+    const client = clientOf(api)
+    client.live.open()
+    await api.socket(0)
+    expect(calls).toBe(3)
+  })
+
+  it('says what is missing when there is no URL for it', () => {
+    expect(() => new HoldfastClient({ baseUrl: 'http://localhost', apiKey: 'k' }).live).toThrow(/liveUrl/)
+  })
+})
