@@ -6,7 +6,7 @@ import { RestrictedChats, restrictedCode, restrictionMs } from './restricted-cha
 import { expired, newChatsRestricted, rejected, unconfirmed } from './send-failures.ts'
 import { SendNotes } from './send-notes.ts'
 import { SendSteps } from './send-steps.ts'
-import { type StoreContext, within } from './until-stored.ts'
+import { HoldingEnded, type StoreContext, untilStored, within } from './until-stored.ts'
 
 const notSentRetryMs = 2_000
 /** Timers hold 31 bits of milliseconds; a later deadline is looked at again after a day. */
@@ -17,6 +17,8 @@ const endedKept = 5_000
 type EntryState =
   /** In the list. */
   | 'waiting'
+  /** Being taken out in the store, which ends the time in which it could be cancelled. Nothing left yet. */
+  | 'claiming'
   /** The socket has it; its bytes may be leaving. */
   | 'handing'
   /** Left, its ack is awaited. */
@@ -33,13 +35,21 @@ interface Entry {
   /** Bytes may have left, in this or an earlier worker. */
   attempted: boolean
   resent: boolean
+  /** It may be held in the store: it has to be taken out before it goes. */
+  held: boolean
+  /** How often it was taken out, as far as is known here. */
+  claims: number
   timer?: Timer
+  /** Runs until the send is due. */
+  due?: Timer
 }
 
 export interface OutboxListener {
   /** An ack is missing. Resolves with whether the socket is alive; where not, it is ended by the time it resolves. */
   onAckMissing(): Promise<boolean>
   onRestricted(until: EpochMs): void
+  /** A scheduled send became due while no socket is open. */
+  onDue(): void
 }
 
 /**
@@ -82,12 +92,14 @@ export class Outbox {
     this.#steps = new SendSteps(options.ref, options.messages, options.store)
   }
 
-  /** Sends waiting or in flight. */
+  /** Sends waiting or in flight, without those that are not due. */
   get waiting(): number {
-    return this.#entries.size
+    let waiting = 0
+    for (const { due } of this.#entries.values()) if (due === undefined) waiting += 1
+    return waiting
   }
 
-  /** Keeps an accepted send in its place. Idempotent. Returns whether it is new and waits. */
+  /** Keeps an accepted send in its place. Idempotent. Returns whether it is new and waits for the connection. */
   accept(row: OutboundRow): boolean {
     const id = row.whatsappId
     if (row.status !== 'queued' || this.#entries.has(id) || this.#ended.has(id)) return false
@@ -96,15 +108,18 @@ export class Outbox {
       state: 'waiting',
       attempted: this.#auth?.attempted().has(id) ?? false,
       resent: false,
+      held: row.heldAt !== undefined,
+      claims: row.claims ?? 0,
       deadline: { timer: this.#watchDeadline(id, row.deadlineAt) },
     }
     this.#entries.set(id, entry)
     this.#insert(entry)
+    if (row.sendAt !== undefined && Date.parse(row.sendAt) > this.#store.clock.now()) this.#watchDue(entry, row.sendAt)
     if (Date.parse(row.deadlineAt) <= this.#store.clock.now()) this.#expire(entry)
     else if (this.#mode.kind === 'refuse') this.#refuse(entry, this.#mode.code, this.#mode.message)
     else if (this.#mode.kind === 'hold') this.#note(entry, this.#mode.note)
     else this.#pump()
-    return this.#entries.has(id)
+    return this.#entries.has(id) && entry.due === undefined
   }
 
   /** The connection's state changed. `flow` comes with `opened`. */
@@ -117,6 +132,15 @@ export class Outbox {
     } else if (before.kind !== 'hold' || before.note !== mode.note) {
       for (const entry of this.#list) this.#note(entry, mode.note)
     }
+  }
+
+  /** The auth state is loaded: it says of which sends bytes may have left. The others can be cancelled from now on. */
+  knows(auth: AuthState): void {
+    this.#auth = auth
+    const attempted = auth.attempted()
+    for (const [id, entry] of this.#entries) if (attempted.has(id)) entry.attempted = true
+    if (this.#mode.kind !== 'hold') return
+    for (const entry of this.#list) this.#note(entry, this.#mode.note)
   }
 
   /** A socket is open: what waits goes, what was not acknowledged goes again under its id. */
@@ -184,6 +208,7 @@ export class Outbox {
   stop(): void {
     for (const entry of this.#entries.values()) {
       entry.timer?.cancel()
+      entry.due?.cancel()
       entry.deadline.timer.cancel()
     }
     this.#entries.clear()
@@ -206,12 +231,18 @@ export class Outbox {
     let inFlight = 0
     const busyChats = new Set<string>()
     for (const entry of this.#entries.values()) {
-      if (entry.state === 'handing') busyChats.add(entry.row.chat)
-      if (entry.state === 'handing' || entry.state === 'unacked') inFlight += 1
+      const { state } = entry
+      if (state === 'handing' || state === 'claiming') busyChats.add(entry.row.chat)
+      if (state === 'handing' || state === 'claiming' || state === 'unacked') inFlight += 1
     }
     for (let at = 0; at < this.#list.length && inFlight < this.#settings.inFlightMax; ) {
       const entry = this.#list[at] as Entry
       const { chat } = entry.row
+      // What is scheduled holds up nothing before its time.
+      if (entry.due !== undefined) {
+        at += 1
+        continue
+      }
       // One that has to pause, or whose bytes are on their way to the socket, holds up its own chat and no other.
       if (busyChats.has(chat) || entry.timer !== undefined) {
         busyChats.add(chat)
@@ -225,8 +256,57 @@ export class Outbox {
       }
       busyChats.add(chat)
       inFlight += 1
-      void this.#hand(entry, socket)
+      if (entry.held) void this.#takeOut(entry, socket)
+      else void this.#hand(entry, socket)
     }
+  }
+
+  /** Ends the time in which a held send could be cancelled; where it was, nothing goes. */
+  async #takeOut(entry: Entry, socket: WhatsAppSocket): Promise<void> {
+    const { whatsappId } = entry.row
+    const { holding } = this.#store
+    entry.state = 'claiming'
+    const outcome = await untilStored(this.#store, 'take out a send', () =>
+      this.#messages.claim(this.#ref, whatsappId, holding.epoch, this.#now()),
+    ).catch((error: unknown) => {
+      if (error instanceof HoldingEnded) return undefined
+      throw error
+    })
+    if (outcome === undefined || this.#entries.get(whatsappId) !== entry) return
+    switch (outcome.kind) {
+      case 'claimed':
+        entry.held = false
+        entry.claims = Math.max(entry.claims, outcome.claims)
+        this.#notes.forget(whatsappId)
+        break
+      case 'fenced':
+        holding.fenced()
+        return
+      default:
+        if ((entry.state as EntryState) !== 'ending') this.#drop(entry)
+        this.#pump()
+        return
+    }
+    // The socket may be another one by now, and the send back in the list.
+    if (entry.state !== 'claiming' || this.#socket !== socket) return
+    if (this.#finishing) this.#putBack(entry)
+    else void this.#hand(entry, socket)
+  }
+
+  #putBack(entry: Entry): void {
+    entry.state = 'waiting'
+    this.#insert(entry)
+  }
+
+  /** It ended elsewhere: its row says how. */
+  #drop(entry: Entry): void {
+    entry.state = 'ending'
+    entry.timer?.cancel()
+    entry.due?.cancel()
+    entry.deadline.timer.cancel()
+    const at = this.#list.indexOf(entry)
+    if (at >= 0) this.#list.splice(at, 1)
+    this.#forget(entry.row.whatsappId, entry)
   }
 
   async #hand(entry: Entry, socket: WhatsAppSocket): Promise<void> {
@@ -312,9 +392,8 @@ export class Outbox {
       delete entry.timer
       entry.resent = false
       if (entry.state === 'waiting') continue
-      entry.attempted = true
-      entry.state = 'waiting'
-      this.#insert(entry)
+      if (entry.state !== 'claiming') entry.attempted = true
+      this.#putBack(entry)
     }
     this.#tellIfQuiet()
   }
@@ -338,6 +417,24 @@ export class Outbox {
     })
   }
 
+  #watchDue(entry: Entry, sendAt: string): void {
+    const { clock } = this.#store
+    entry.due = clock.after(Math.min(Math.max(0, Date.parse(sendAt) - clock.now()), timerMaxMs), () => {
+      delete entry.due
+      if (this.#entries.get(entry.row.whatsappId) !== entry || entry.state === 'ending') return
+      if (clock.now() < Date.parse(sendAt)) {
+        this.#watchDue(entry, sendAt)
+        return
+      }
+      if (this.#mode.kind === 'flow') {
+        this.#pump()
+        return
+      }
+      if (this.#mode.kind === 'hold') this.#note(entry, this.#mode.note)
+      this.#listener.onDue()
+    })
+  }
+
   #expire(entry: Entry): void {
     const mayHaveLeft = entry.attempted || entry.state === 'handing'
     void this.#fail(entry.row.whatsappId, mayHaveLeft ? unconfirmed : expired)
@@ -353,6 +450,7 @@ export class Outbox {
     if (entry !== undefined && entry.state !== 'ending') {
       entry.state = 'ending'
       entry.timer?.cancel()
+      entry.due?.cancel()
       entry.deadline.timer.cancel()
       const at = this.#list.indexOf(entry)
       if (at >= 0) this.#list.splice(at, 1)
@@ -381,8 +479,15 @@ export class Outbox {
     this.#tellIfQuiet()
   }
 
+  /** What is not due says so by its time. */
   #note(entry: Entry, sentence: string): void {
-    this.#notes.write(entry.row.whatsappId, sentence, () => entry.state === 'waiting')
+    if (entry.due !== undefined) return
+    const nothingLeft = this.#auth !== undefined && !entry.attempted
+    const { whatsappId } = entry.row
+    const waits = () => entry.state === 'waiting'
+    // Before its auth state is loaded nobody knows what an earlier worker did with it; then the note says no more than it says.
+    const written = this.#notes.write(whatsappId, sentence, waits, nothingLeft ? entry.claims : undefined)
+    if (written && nothingLeft) entry.held = true
   }
 
   #quiet(): boolean {

@@ -19,21 +19,27 @@ export class SendNotes {
     this.#store = store
   }
 
-  write(whatsappId: string, sentence: string, waits: () => boolean): void {
-    if (sentence === '' || this.#noted.get(whatsappId) === sentence) return
-    this.#noted.set(whatsappId, sentence)
+  /**
+   * @param claims given where it is certain that nothing of the send left: with the note it can be cancelled
+   * @returns whether it will be written
+   */
+  write(whatsappId: string, sentence: string, waits: () => boolean, claims?: number): boolean {
+    const said = `${claims ?? ''} ${sentence}`
+    if (sentence === '' || this.#noted.get(whatsappId) === said) return false
+    this.#noted.set(whatsappId, said)
     this.#last = this.#last.then(async () => {
       const { over, holding, clock } = this.#store
-      if (!waits() || this.#noted.get(whatsappId) !== sentence || over.aborted || !holding.held()) return
+      if (!waits() || this.#noted.get(whatsappId) !== said || over.aborted || !holding.held()) return
       const now = new Date(clock.now()).toISOString()
       const outcome = await this.#messages
-        .note(this.#ref, whatsappId, holding.epoch, sentence, now)
+        .note(this.#ref, whatsappId, holding.epoch, sentence, now, claims)
         .catch(() => undefined)
       if (outcome?.kind === 'fenced') holding.fenced()
     })
+    return true
   }
 
-  /** The send ended. */
+  /** The send ended, or was taken out: no sentence is on it any more. */
   forget(whatsappId: string): void {
     this.#noted.delete(whatsappId)
   }

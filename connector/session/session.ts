@@ -112,6 +112,7 @@ class ConnectionSession implements Session {
       listener: {
         onAckMissing: () => this.#liveness.probeNow(),
         onRestricted: (until) => this.#lifecycle.dispatch({ kind: 'restricted', until }),
+        onDue: () => this.#lifecycle.dispatch({ kind: 'send_waiting' }),
       },
     })
     this.#auth = new SessionAuth(this.ref, dependencies.authStates, this.#store)
@@ -359,6 +360,7 @@ class ConnectionSession implements Session {
         tell({ kind: 'no_auth', what: prepared.kind, detail: prepared.detail })
         return
       }
+      if (this.#auth.state !== undefined) this.#outbox.knows(this.#auth.state)
       // That an opening begins is stored before it does: should it take the worker down, the next one knows.
       await this.#writer.landed()
       tell({ kind: 'prepared', registered: prepared.registered })

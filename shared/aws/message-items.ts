@@ -5,8 +5,9 @@ import { connectionKey } from './ids.ts'
 import type { Item, StoreTable } from './requests.ts'
 
 /**
- * Storage attributes of a message beside its row: `connectionKey` (partition key), `createdOrder` (sort key of `history`),
- * `waitingOrder` (sort key of `waiting`, only while it waits). The connection's counter is the item `counter`.
+ * Storage attributes of a message beside its row: `connectionKey` (partition key), `createdOrder` (sort key of `history` and
+ * `byChat`), `chatKey` (partition key of `byChat`), `waitingOrder` (sort key of `waiting`, only while it waits). The
+ * connection's counter is the item `counter`.
  */
 export const counterKey = (ref: ConnectionRef) => ({ connectionKey: connectionKey(ref), key: 'counter' })
 
@@ -14,11 +15,14 @@ export const itemKey = (ref: ConnectionRef, key: string) => ({ connectionKey: co
 
 export const waitingOrderPrefix = (ref: ConnectionRef): string => `${connectionKey(ref)}#`
 
+export const chatKey = (ref: ConnectionRef, chat: string): string => `${connectionKey(ref)}#${chat}`
+
 export function toItem(row: MessageRow): Item {
   return {
     ...row,
     connectionKey: connectionKey(row),
     createdOrder: `${row.createdAt}#${row.messageId}`,
+    chatKey: chatKey(row, row.chat),
     ...(row.direction === 'outbound' && row.waitingPartition !== undefined
       ? { waitingOrder: `${waitingOrderPrefix(row)}${String(row.seq).padStart(12, '0')}` }
       : {}),
@@ -27,7 +31,7 @@ export function toItem(row: MessageRow): Item {
 
 /** The adapter wrote it, so the adapter believes it. */
 export function toRow(item: Item): MessageRow {
-  const { connectionKey: _key, createdOrder: _created, waitingOrder: _waiting, ...row } = item
+  const { connectionKey: _key, createdOrder: _created, chatKey: _chat, waitingOrder: _waiting, ...row } = item
   return row as unknown as MessageRow
 }
 

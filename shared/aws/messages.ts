@@ -1,10 +1,11 @@
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import type { AcceptOutcome, ApiMessages, OutboundRow } from '../domain/stores/messages.ts'
-import { decodeCursor, encodeCursor } from './cursor.ts'
-import { attributeNames, putIf, update } from './expressions.ts'
-import { connectionKey, messageKey, outboundKey } from './ids.ts'
+import type { SendError } from '../domain/words.ts'
+import { putIf, update } from './expressions.ts'
+import { isInboundMessageId, messageKey, outboundKey } from './ids.ts'
+import { listMessages } from './message-history.ts'
 import { asOutbound, itemKey, readMessage, toItem, toRow } from './message-items.ts'
-import { conditional, queryPage, type StoreTable } from './requests.ts'
+import { conditional, type StoreTable } from './requests.ts'
 import {
   endWaiting,
   giveBackPlace,
@@ -16,6 +17,8 @@ import {
 } from './waiting.ts'
 
 export { workerMessages } from './worker-messages.ts'
+
+const cancelled: SendError = { code: 'cancelled', message: 'The message was cancelled before it was sent.' }
 
 export interface MessageLimits {
   /** Waiting sends per connection; 5,000 where absent. */
@@ -30,8 +33,8 @@ function answer(existing: OutboundRow, bodyHash: string) {
 }
 
 /**
- * The API's side. `accept`: 1 RCU where it has an idempotency key, 1 WCU for the counter, 3 WCU for the row and its indexes.
- * `markEnqueued` 3 WCU, `get` 1 RCU, `list` 0.5 RCU per 4 KB, `expire` 6 WCU.
+ * The API's side. `accept`: 1 RCU where it has an idempotency key, 1 WCU for the counter, 4 WCU for the row and its indexes.
+ * `markEnqueued` 3 WCU, `get` 1 RCU, `list` 0.5 RCU per 4 KB (by chat 1 RCU per message besides), `expire` and `cancel` 6 WCU.
  */
 export function apiMessages(store: StoreTable, limits: MessageLimits = {}): ApiMessages & WaitingCounts {
   const { documents, table } = store
@@ -87,28 +90,23 @@ export function apiMessages(store: StoreTable, limits: MessageLimits = {}): ApiM
       )
     },
 
-    async list(ref, limit, next) {
-      const start = next === undefined ? undefined : decodeCursor(next, ['createdOrder', 'key'])
-      const condition = '#connectionKey = :connectionKey'
-      const { items, more } = await queryPage(
-        documents,
-        {
-          TableName: table,
-          IndexName: 'history',
-          ScanIndexForward: false,
-          KeyConditionExpression: condition,
-          ExpressionAttributeNames: attributeNames(condition),
-          ExpressionAttributeValues: { ':connectionKey': connectionKey(ref) },
-          // The connection comes from the caller's path, never from the cursor.
-          ...(start === undefined ? {} : { ExclusiveStartKey: { ...start, connectionKey: connectionKey(ref) } }),
-        },
-        limit,
-      )
-      const last = items.at(-1)
-      const rows = items.map(toRow)
-      return more && last !== undefined
-        ? { items: rows, next: encodeCursor({ createdOrder: String(last.createdOrder), key: String(last.key) }) }
-        : { items: rows }
+    list: (ref, limit, next, filter = {}) => listMessages(store, ref, limit, next, filter),
+
+    async cancel(ref, messageId, at) {
+      const key = messageKey(messageId)
+      if (isInboundMessageId(messageId)) return { kind: 'not_found' }
+      const ended = await endWaiting(store, ref, key, {
+        set: { ...noLongerWaiting, status: 'failed', error: cancelled, failedAt: at, updatedAt: at },
+        compute: { version: '#version + :one' },
+        condition: 'attribute_exists(#waitingPartition) AND attribute_exists(#heldAt)',
+        values: { ':one': 1 },
+      })
+      const stored = await readMessage(store, ref, key)
+      if (stored === undefined) return { kind: 'not_found' }
+      const row = asOutbound(stored)
+      // A lost answer of our own, or a caller who asks twice.
+      const done = ended.kind === 'landed' || row.error?.code === 'cancelled'
+      return { kind: done ? 'cancelled' : 'not_cancellable', row }
     },
 
     async expire(row, error, at) {

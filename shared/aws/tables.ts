@@ -10,11 +10,13 @@ export interface KeyAttribute {
   readonly type: KeyType
 }
 
-/** A global secondary index that projects every attribute. An item without both keys is not in it (sparse). */
+/** A global secondary index. An item without both keys is not in it (sparse). */
 export interface IndexDefinition {
   readonly name: string
   readonly partitionKey: KeyAttribute
   readonly sortKey: KeyAttribute
+  /** Keys only: written once per item, however often the item changes. Else every attribute is in it. */
+  readonly keysOnly?: true
 }
 
 export interface TableDefinition {
@@ -46,6 +48,7 @@ export const tables: Readonly<Record<TableName, TableDefinition>> = {
     indexes: [
       { name: 'waiting', partitionKey: number('waitingPartition'), sortKey: text('waitingOrder') },
       { name: 'history', partitionKey: text('connectionKey'), sortKey: text('createdOrder') },
+      { name: 'byChat', partitionKey: text('chatKey'), sortKey: text('createdOrder'), keysOnly: true },
     ],
     ttl: 'expireAt',
     stream: 'NEW_AND_OLD_IMAGES',

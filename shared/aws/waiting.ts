@@ -11,7 +11,7 @@ import { conditional, type Item, queryAll, type StoreTable, transaction } from '
  */
 
 /** Attributes that a send loses when it stops waiting. */
-export const noLongerWaiting = { waitingPartition: null, waitingOrder: null, note: null } as const
+export const noLongerWaiting = { waitingPartition: null, waitingOrder: null, note: null, heldAt: null } as const
 
 /** Per connection in order of acceptance. Eventually consistent. 0.5 RCU per 4 KB. */
 export async function listWaiting({ documents, table }: StoreTable, partition: PartitionId): Promise<OutboundRow[]> {

@@ -59,7 +59,7 @@ function stepChange(step: SendStep, epoch: Epoch, waits: boolean): Change {
 
 /**
  * The connector's side. `getOutbound` 1 RCU, `listWaiting` 0.5 RCU per 4 KB, `step` 6 WCU where it ends waiting and 2 after
- * that, `note` 3 WCU, `putInbound` 2 WCU.
+ * that, `note` and `claim` 3 WCU, `putInbound` 3 WCU.
  */
 export function workerMessages(store: StoreTable): WorkerMessages & WaitingCounts {
   const { documents, table } = store
@@ -97,15 +97,17 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
     },
 
     /** A send that waits no longer keeps no sentence: nothing is written then. */
-    async note(ref, whatsappId, epoch, note, now) {
+    async note(ref, whatsappId, epoch, note, now, claims) {
+      const unclaimed = claims === 0 ? ' AND attribute_not_exists(#claims)' : ' AND #claims = :claims'
+      const holds = claims !== undefined
       const written = await conditional(() =>
         documents.send(
           new UpdateCommand(
             update(table, itemKey(ref, outboundKey(whatsappId)), {
-              set: { note, epoch, updatedAt: now },
+              set: { note, epoch, updatedAt: now, ...(holds ? { heldAt: now } : {}) },
               compute: { version: '#version + :one' },
-              condition: 'attribute_exists(#waitingPartition) AND #epoch <= :epoch',
-              values: { ':epoch': epoch, ':one': 1 },
+              condition: `attribute_exists(#waitingPartition) AND #epoch <= :epoch${holds ? unclaimed : ''}`,
+              values: { ':epoch': epoch, ':one': 1, ...(holds && claims > 0 ? { ':claims': claims } : {}) },
             }),
           ),
         ),
@@ -113,6 +115,25 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
       if (written.kind === 'landed') return { kind: 'written' }
       if (written.item === undefined) return { kind: 'gone' }
       return { kind: asOutbound(toRow(written.item)).epoch > epoch ? 'fenced' : 'written' }
+    },
+
+    async claim(ref, whatsappId, epoch, now) {
+      const written = await conditional(() =>
+        documents.send(
+          new UpdateCommand({
+            ...update(table, itemKey(ref, outboundKey(whatsappId)), {
+              set: { heldAt: null, note: null, epoch, updatedAt: now },
+              compute: { version: '#version + :one', claims: 'if_not_exists(#claims, :zero) + :one' },
+              condition: 'attribute_exists(#waitingPartition) AND #epoch <= :epoch',
+              values: { ':epoch': epoch, ':one': 1, ':zero': 0 },
+            }),
+            ReturnValues: 'UPDATED_NEW',
+          }),
+        ),
+      )
+      if (written.kind === 'landed') return { kind: 'claimed', claims: Number(written.output.Attributes?.claims) }
+      if (written.item === undefined) return { kind: 'gone' }
+      return { kind: asOutbound(toRow(written.item)).epoch > epoch ? 'fenced' : 'ended' }
     },
 
     async putInbound(row) {

@@ -122,7 +122,7 @@ export function dynamoAt(endpoint: string): DynamoLocal {
                 GlobalSecondaryIndexes: indexes.map((index) => ({
                   IndexName: index.name,
                   KeySchema: schema(index.partitionKey, index.sortKey),
-                  Projection: { ProjectionType: 'ALL' as const },
+                  Projection: { ProjectionType: index.keysOnly ? ('KEYS_ONLY' as const) : ('ALL' as const) },
                 })),
               }),
         }),

@@ -67,6 +67,37 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
       })
     })
 
+    describe('holding', () => {
+      const note = (row: OutboundRow, claims?: number, epoch = 1) =>
+        worker.note(ref, row.whatsappId, epoch, 'It waits.', at(1), claims)
+      const claim = (row: OutboundRow, epoch = 1) => worker.claim(ref, row.whatsappId, epoch, at(2))
+
+      test('a held send is taken out before it leaves; a hold that lands late does not meet the count', async () => {
+        const row = await waiting()
+        await note(row)
+        expect(await stored(row)).not.toHaveProperty('heldAt')
+        await note(row, 0)
+        expect(await stored(row)).toMatchObject({ heldAt: at(1), note: 'It waits.' })
+        expect(await claim(row)).toEqual({ kind: 'claimed', claims: 1 })
+        expect(await stored(row)).not.toHaveProperty('heldAt')
+        expect(await stored(row)).not.toHaveProperty('note')
+        await note(row, 0)
+        expect(await stored(row)).not.toHaveProperty('heldAt')
+        await note(row, 1)
+        expect(await stored(row)).toMatchObject({ heldAt: at(1), claims: 1 })
+        expect(await claim(row, 2)).toEqual({ kind: 'claimed', claims: 2 })
+      })
+
+      test('what ended is not taken out, nor by an earlier owner', async () => {
+        const row = await waiting({ heldAt: at(0) })
+        expect(await claim(row, 3)).toMatchObject({ kind: 'claimed' })
+        expect(await claim(row, 2)).toEqual({ kind: 'fenced' })
+        await step(row, failure('expired'), 3)
+        expect(await claim(row, 3)).toEqual({ kind: 'ended' })
+        expect(await worker.claim(ref, ids.whatsappIdOf('msg_unknown'), 1, at(1))).toEqual({ kind: 'gone' })
+      })
+    })
+
     describe('steps', () => {
       test('lead from queued to played, each with its time, epoch and version', async () => {
         const row = await waiting()

@@ -1,6 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import * as ids from '../../shared/aws/ids.ts'
-import type { ApiMessages, OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type {
+  ApiMessages,
+  MessageFilter,
+  OutboundRow,
+  SendStep,
+  WorkerMessages,
+} from '../../shared/domain/stores/messages.ts'
 import { at, expired, received, ref, send } from './message-rows.ts'
 
 export interface MessageStores {
@@ -176,7 +182,71 @@ export function messageStoresContract(name: string, fresh: (waitingMax: number) 
       })
     })
 
+    describe('cancelling', () => {
+      test('ends a held send once and frees its place', async () => {
+        const row = await accepted({ heldAt: at(0) })
+        const cancelled = await api.cancel(ref, row.messageId, at(1))
+        expect(cancelled).toMatchObject({
+          kind: 'cancelled',
+          row: { status: 'failed', error: { code: 'cancelled' }, failedAt: at(1) },
+        })
+        expect(await stored(row)).not.toHaveProperty('heldAt')
+        expect(await api.cancel(ref, row.messageId, at(2))).toMatchObject({
+          kind: 'cancelled',
+          row: { failedAt: at(1) },
+        })
+        expect(await api.listWaiting(3)).toEqual([])
+        await Promise.all(Array.from({ length: 60 }, () => accepted()))
+      })
+
+      test('leaves alone what may be on its way, what ended, and what is not there', async () => {
+        const row = await accepted()
+        expect(await api.cancel(ref, row.messageId, at(1))).toMatchObject({ kind: 'not_cancellable' })
+        await worker.note(ref, row.whatsappId, 1, 'It waits.', at(1), 0)
+        await worker.claim(ref, row.whatsappId, 1, at(2))
+        expect(await api.cancel(ref, row.messageId, at(3))).toMatchObject({ kind: 'not_cancellable' })
+        await step(row, { status: 'sent', at: at(4) })
+        expect(await api.cancel(ref, row.messageId, at(5))).toMatchObject({
+          kind: 'not_cancellable',
+          row: { status: 'sent' },
+        })
+        expect(await api.cancel(ref, 'msg_unknown', at(5))).toEqual({ kind: 'not_found' })
+        await worker.putInbound(received())
+        expect(await api.cancel(ref, received().messageId, at(5))).toEqual({ kind: 'not_found' })
+      })
+
+      test('of a cancellation and a worker that takes the send out, one wins', async () => {
+        for (let i = 0; i < 10; i++) {
+          const row = await accepted({ heldAt: at(0) })
+          const [cancel, claim] = await Promise.all([
+            api.cancel(ref, row.messageId, at(1)),
+            worker.claim(ref, row.whatsappId, 1, at(1)),
+          ])
+          expect([cancel.kind, claim.kind]).toEqual(
+            claim.kind === 'claimed' ? ['not_cancellable', 'claimed'] : ['cancelled', 'ended'],
+          )
+        }
+      })
+    })
+
     describe('history', () => {
+      test('is filtered by chat, status and direction', async () => {
+        const other = '4915112345678@s.whatsapp.net'
+        const [first, second] = [await accepted({ createdAt: at(1) }), await accepted({ createdAt: at(2) })]
+        const third = await accepted({ createdAt: at(3), chat: other })
+        await worker.putInbound(received({ createdAt: at(4) }))
+        await step(first, { status: 'sent', at: at(5) })
+        const list = async (filter: MessageFilter, limit = 10) =>
+          (await api.list(ref, limit, undefined, filter)).items.map((row) => row.messageId)
+        expect(await list({ chat: other })).toEqual([third.messageId])
+        expect(await list({ chat: third.chat, direction: 'inbound' })).toEqual([])
+        expect(await list({ direction: 'inbound' })).toEqual([received().messageId])
+        expect(await list({ direction: 'outbound', status: 'queued' })).toEqual([third.messageId, second.messageId])
+        expect(await list({ chat: first.chat })).toEqual([received().messageId, second.messageId, first.messageId])
+        expect(await list({ chat: first.chat, status: 'sent' })).toEqual([first.messageId])
+        expect(await list({ chat: first.chat }, 1)).toEqual([received().messageId])
+      })
+
       test('is newest first, paged, sends and received messages together, without anything else', async () => {
         const rows = []
         for (let i = 0; i < 5; i++) rows.push((await accepted({ createdAt: at(i * 10) })).messageId)

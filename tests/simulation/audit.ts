@@ -413,6 +413,7 @@ function writeOf(service: Service, method: string, args: readonly unknown[]): Wr
       return { ref: first as ConnectionRef, epoch: undefined }
     case 'messages.step':
     case 'messages.note':
+    case 'messages.claim':
       return { ref: first as ConnectionRef, epoch: third as Epoch, item: `send ${String(second)}` }
     case 'messages.putInbound': {
       const row = first as ConnectionRef & { epoch: Epoch; key: string }

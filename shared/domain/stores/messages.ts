@@ -48,6 +48,15 @@ export interface OutboundRow extends MessageRowBase {
   /** How often the doorbell was rung: part of the queue's deduplication id. */
   readonly generation: number
   readonly deadlineAt: IsoTime
+  /** Not before then. The deadline counts from it. */
+  readonly sendAt?: IsoTime
+  /**
+   * Present while it is certain that nothing left: the send may be cancelled. Whoever takes it out to send it removes this
+   * first, in a conditional write, which also decides the race with a cancellation.
+   */
+  readonly heldAt?: IsoTime
+  /** How often the send was taken out after it was held: a hold that lands late does not meet the count it names. */
+  readonly claims?: number
   readonly idempotencyKey?: string
   /** SHA-256 of the canonical body: same key with another body is a conflict. */
   readonly bodyHash: string
@@ -81,6 +90,13 @@ export type SendStep =
 /** `stale`: the row is already at that step or past it; nothing to do. */
 export type StepOutcome = FencedWrite | { readonly kind: 'stale' }
 
+export type ClaimOutcome =
+  /** It may leave now. `claims` is what the next hold has to name. */
+  | { readonly kind: 'claimed'; readonly claims: number }
+  /** It waits no longer: cancelled, or its deadline passed. */
+  | { readonly kind: 'ended' }
+  | Exclude<FencedWrite, { kind: 'written' }>
+
 /** What a worker needs of messages. */
 export interface WorkerMessages {
   /** Consistent read. */
@@ -89,8 +105,21 @@ export interface WorkerMessages {
   listWaiting(partition: PartitionId): Promise<readonly OutboundRow[]>
   /** Conditional on existence, epoch and the order of statuses; leaves the waiting index when it ends waiting. */
   step(ref: ConnectionRef, whatsappId: string, epoch: Epoch, step: SendStep): Promise<StepOutcome>
-  /** Sets or clears the sentence of a waiting send. */
-  note(ref: ConnectionRef, whatsappId: string, epoch: Epoch, note: string | null, now: IsoTime): Promise<FencedWrite>
+  /**
+   * Sets or clears the sentence of a waiting send.
+   *
+   * @param claims given where it is certain that nothing of the send left: holds it, unless it was taken out since
+   */
+  note(
+    ref: ConnectionRef,
+    whatsappId: string,
+    epoch: Epoch,
+    note: string | null,
+    now: IsoTime,
+    claims?: number,
+  ): Promise<FencedWrite>
+  /** Takes a held send out: from then on it cannot be cancelled. */
+  claim(ref: ConnectionRef, whatsappId: string, epoch: Epoch, now: IsoTime): Promise<ClaimOutcome>
   /** Puts an inbound row unless it is there: `exists` is success. */
   putInbound(row: InboundRow): Promise<{ readonly kind: 'created' } | { readonly kind: 'exists' }>
   /** For retry receipts: what was sent under that id. */
@@ -106,6 +135,21 @@ export type AcceptOutcome =
   /** The connection has its limit of waiting sends. */
   | { readonly kind: 'too_many_waiting'; readonly limit: number }
 
+export type CancelOutcome =
+  /** Now, or before. */
+  | { readonly kind: 'cancelled'; readonly row: OutboundRow }
+  /** It is on its way, or it ended. */
+  | { readonly kind: 'not_cancellable'; readonly row: OutboundRow }
+  | { readonly kind: 'not_found' }
+
+/** Which messages of a connection; absent: all. */
+export interface MessageFilter {
+  readonly status?: SendStatus
+  /** JID. */
+  readonly chat?: string
+  readonly direction?: 'inbound' | 'outbound'
+}
+
 /** What accepting a send, reading it and the sweep need. */
 export interface ApiMessages {
   /** Takes the next `seq` of the connection and writes the row; `row.seq` is given by the adapter. */
@@ -113,8 +157,10 @@ export interface ApiMessages {
   /** The doorbell was rung: sets `enqueuedAt` and the generation, if the row still waits. */
   markEnqueued(ref: ConnectionRef, whatsappId: string, generation: number, at: IsoTime): Promise<void>
   get(ref: ConnectionRef, messageId: MessageId): Promise<MessageRow | undefined>
-  /** Newest first. */
-  list(ref: ConnectionRef, limit: number, next?: string): Promise<Page<MessageRow>>
+  /** Newest first. With a filter a page may hold fewer than `limit`, even none, and have a `next`: reading is bounded. */
+  list(ref: ConnectionRef, limit: number, next?: string, filter?: MessageFilter): Promise<Page<MessageRow>>
+  /** Ends a send that waits and of which nothing may have left. */
+  cancel(ref: ConnectionRef, messageId: MessageId, at: IsoTime): Promise<CancelOutcome>
   /** Waiting sends of a partition (sweep). */
   listWaiting(partition: PartitionId): Promise<readonly OutboundRow[]>
   /** Ends a waiting send whose deadline passed; conditional on it still waiting. */

@@ -35,12 +35,28 @@ export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMe
     async get(ref, messageId) {
       return [...(tables.messages.get(keyOf(ref))?.values() ?? [])].find((row) => row.messageId === messageId)
     },
-    async list(ref, limit) {
-      const rows = [...(tables.messages.get(keyOf(ref))?.values() ?? [])]
+    async list(ref, limit, _next, { status, chat, direction } = {}) {
+      const rows = [...(tables.messages.get(keyOf(ref))?.values() ?? [])].filter(
+        (row) =>
+          (status === undefined || ('status' in row && row.status === status)) &&
+          (chat === undefined || row.chat === chat) &&
+          (direction === undefined || row.direction === direction),
+      )
       const newestFirst = rows.sort(
         (a, b) => b.createdAt.localeCompare(a.createdAt) || b.messageId.localeCompare(a.messageId),
       )
       return { items: newestFirst.slice(0, limit) }
+    },
+    async cancel(ref, messageId, at) {
+      const row = [...(tables.messages.get(keyOf(ref))?.values() ?? [])].find((each) => each.messageId === messageId)
+      if (row?.direction !== 'outbound') return { kind: 'not_found' }
+      if (row.error?.code === 'cancelled') return { kind: 'cancelled', row }
+      if (row.status !== 'queued' || row.heldAt === undefined) return { kind: 'not_cancellable', row }
+      const { waitingPartition: _, note: __, heldAt: ___, ...rest } = row
+      const error = { code: 'cancelled', message: 'The message was cancelled before it was sent.' } as const
+      const ended = { ...rest, status: 'failed', error, failedAt: at, updatedAt: at, version: row.version + 1 } as const
+      tables.put(ended)
+      return { kind: 'cancelled', row: ended }
     },
     async listWaiting(partition) {
       return waiting(partition)
@@ -48,7 +64,7 @@ export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMe
     async expire(row, error, at) {
       const now = find(row, row.key)
       if (now?.direction !== 'outbound' || now.status !== 'queued') return { kind: 'stale' }
-      const { waitingPartition: _, note: __, ...rest } = now
+      const { waitingPartition: _, note: __, heldAt: ___, ...rest } = now
       tables.put({ ...rest, status: 'failed', error, failedAt: at, updatedAt: at, version: now.version + 1 })
       return { kind: 'written' }
     },

@@ -11,6 +11,7 @@ import type {
   WorkerConnections,
 } from '../../../shared/domain/stores/connections.ts'
 import type {
+  ClaimOutcome,
   InboundRow,
   MessageRow,
   OutboundRow,
@@ -139,16 +140,29 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
         tables.steps.push({ whatsappId, epoch, status: step.status })
         return { kind: 'written' }
       }),
-    note: (ref, whatsappId, epoch, note, now) =>
+    note: (ref, whatsappId, epoch, note, now, claims) =>
       request(network, 'messages.note', ref, (): FencedWrite => {
         const row = find(ref, whatsappId)
         if (row === undefined) return { kind: 'gone' }
         if (row.epoch > epoch) return { kind: 'fenced' }
         // What waits no longer keeps no sentence.
         if (row.waitingPartition === undefined) return { kind: 'written' }
+        if (claims !== undefined && claims !== (row.claims ?? 0)) return { kind: 'written' }
         const { note: _, ...rest } = row
-        tables.put({ ...rest, ...(note === null ? {} : { note }), epoch, version: row.version + 1, updatedAt: now })
+        const held = { ...(note === null ? {} : { note }), ...(claims === undefined ? {} : { heldAt: now }) }
+        tables.put({ ...rest, ...held, epoch, version: row.version + 1, updatedAt: now })
         return { kind: 'written' }
+      }),
+    claim: (ref, whatsappId, epoch, now) =>
+      request(network, 'messages.claim', ref, (): ClaimOutcome => {
+        const row = find(ref, whatsappId)
+        if (row === undefined) return { kind: 'gone' }
+        if (row.epoch > epoch) return { kind: 'fenced' }
+        if (row.waitingPartition === undefined) return { kind: 'ended' }
+        const { note: _, heldAt: __, ...rest } = row
+        const claims = (row.claims ?? 0) + 1
+        tables.put({ ...rest, claims, epoch, version: row.version + 1, updatedAt: now })
+        return { kind: 'claimed', claims }
       }),
     putInbound: (row) =>
       request(network, 'messages.putInbound', row, () => {
@@ -161,7 +175,7 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
 
 function stepped(row: OutboundRow, epoch: Epoch, step: SendStep): OutboundRow {
   // An overridden failure never happened.
-  const { waitingPartition: _, note: __, error: ___, failedAt: ____, ...rest } = row
+  const { waitingPartition: _, note: __, error: ___, failedAt: ____, heldAt: _____, ...rest } = row
   return {
     ...rest,
     epoch,
