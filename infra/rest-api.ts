@@ -71,8 +71,9 @@ export class RestApi extends Construct {
       },
     })
     messages.allowTable(tables.connections, 'GetItem')
-    messages.allowTable(tables.messages, 'GetItem', 'PutItem', 'UpdateItem')
+    messages.allowTable(tables.messages, 'GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem')
     messages.allowIndex(tables.messages, 'history')
+    messages.allowIndex(tables.messages, 'byChat')
     // A connection at its limit of waiting sends is counted again before a caller is refused.
     messages.allowIndex(tables.messages, 'waiting')
     messages.allowSend(...queues.partitions.map((queue) => queue.queueArn))

@@ -1,14 +1,17 @@
+import type { z } from 'zod'
 import { given } from '../../shared/api/connections.ts'
-import { toMessage } from '../../shared/api/messages.ts'
+import { type messageQuerySchema, toMessage } from '../../shared/api/messages.ts'
 import { Problem } from '../../shared/api/problems.ts'
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
+import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
 import { assertNever, type ConnectionRef } from '../../shared/domain/words.ts'
 import { configure } from '../config.ts'
 import { log } from '../log.ts'
 import { type AcceptSendOutcome, acceptSend } from '../sends/accept-send.ts'
+import { isoNow } from '../time.ts'
 import { httpHandler } from './stack.ts'
 
 const config = configure('CONNECTIONS_TABLE', 'MESSAGES_TABLE', 'PARTITION_QUEUE_PREFIX', 'MESSAGE_RETENTION_DAYS')
@@ -32,7 +35,7 @@ export const handler = httpHandler({
 
   listMessages: async ({ principal, params, query }) => {
     const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
-    const [page] = await Promise.all([messages.list(ref, query.limit, query.next), requireConnection(ref)])
+    const [page] = await Promise.all([list(ref, query), requireConnection(ref)])
     return { body: { items: page.items.map(toMessage), ...given('next', page.next) } }
   },
 
@@ -42,7 +45,32 @@ export const handler = httpHandler({
     if (row === undefined) throw new Problem('message_not_found')
     return { body: toMessage(row) }
   },
+
+  cancelMessage: async ({ principal, params }) => {
+    const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
+    await requireConnection(ref)
+    const outcome = await messages.cancel(ref, params.messageId, isoNow())
+    switch (outcome.kind) {
+      case 'cancelled':
+        return { body: toMessage(outcome.row) }
+      case 'not_cancellable':
+        throw new Problem('not_cancellable', { detail: whyNot(outcome.row) })
+      case 'not_found':
+        throw new Problem('message_not_found')
+      default:
+        return assertNever(outcome)
+    }
+  },
 })
+
+function list(ref: ConnectionRef, query: z.output<typeof messageQuerySchema>) {
+  const { status, chat, direction } = query
+  const filter = { ...given('status', status), ...given('chat', chat?.chat), ...given('direction', direction) }
+  return messages.list(ref, query.limit, query.next, filter)
+}
+
+const whyNot = ({ status }: OutboundRow): string =>
+  status === 'queued' ? 'A worker has it: it may be leaving at this moment.' : `Its status is ${status}.`
 
 function acceptedRow(outcome: AcceptSendOutcome) {
   switch (outcome.kind) {
@@ -52,6 +80,11 @@ function acceptedRow(outcome: AcceptSendOutcome) {
     case 'connection_deleting':
     case 'idempotency_conflict':
       throw new Problem(outcome.kind)
+    case 'invalid_send_at':
+      throw new Problem('invalid_request', {
+        detail: `sendAt: ${outcome.reason}`,
+        errors: [{ field: 'sendAt', message: outcome.reason }],
+      })
     case 'too_many_waiting':
       throw new Problem(outcome.kind, {
         detail: `At most ${outcome.limit} sends of a connection may wait.`,

@@ -42,7 +42,7 @@ async function accept(record: SQSRecord): Promise<void> {
   if (parsed.kind === 'malformed') return rejectSend(deadLetters, record, parsed)
   const { businessProfileId, connectionId, idempotencyKey = `sqs:${record.messageId}` } = parsed.send
   const ref = { businessProfileId, connectionId }
-  const outcome = await acceptSend(stores, ref, parsed.send, idempotencyKey, Date.now())
+  const outcome = await acceptSend(stores, ref, parsed.send, idempotencyKey, Date.now(), postedAt(record))
   switch (outcome.kind) {
     case 'accepted': {
       const { messageId, status } = outcome.row
@@ -51,9 +51,17 @@ async function accept(record: SQSRecord): Promise<void> {
     }
     case 'too_many_waiting':
       throw new Error(`connection ${connectionId} has its limit of ${outcome.limit} waiting sends`)
+    case 'invalid_send_at':
+      return rejectSend(deadLetters, record, { code: outcome.kind, reason: `sendAt: ${outcome.reason}` })
     default:
       return rejectSend(deadLetters, record, { code: outcome.kind, reason: reasons[outcome.kind] })
   }
+}
+
+/** A message may wait in the queue while its time comes. */
+function postedAt({ attributes }: SQSRecord): number {
+  const postedMs = Number(attributes.SentTimestamp)
+  return Number.isFinite(postedMs) && postedMs > 0 ? postedMs : Date.now()
 }
 
 const reasons = {

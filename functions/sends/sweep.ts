@@ -32,6 +32,9 @@ export function decideSweep(waiting: readonly OutboundRow[], nowMs: EpochMs): re
       actions.push({ kind: 'expire', row, error: expired })
       continue
     }
+    // Not due: the worker knows of it, and nobody behind it waits for it.
+    const dueMs = row.sendAt === undefined ? 0 : Date.parse(row.sendAt)
+    if (dueMs > nowMs && row.enqueuedAt !== undefined) continue
     // One doorbell wakes a connection: those behind its first waiting send need none.
     const first = !ahead.has(row.connectionId)
     ahead.add(row.connectionId)
@@ -39,7 +42,7 @@ export function decideSweep(waiting: readonly OutboundRow[], nowMs: EpochMs): re
     const ring =
       rungAt === undefined
         ? Date.parse(row.createdAt) + sweepTimes.unrungMs <= nowMs
-        : first && Date.parse(rungAt) + sweepTimes.staleMs <= nowMs
+        : first && Math.max(Date.parse(rungAt), dueMs) + sweepTimes.staleMs <= nowMs
     if (ring) actions.push({ kind: 'ring', row })
   }
   return actions

@@ -30,6 +30,7 @@ export const problemKinds = {
   already_linked: { status: 409, title: 'The connection is linked to a device.' },
   logout_pending: { status: 409, title: 'The connection is being logged out.', retryable: true },
   connection_deleting: { status: 409, title: 'The connection is being deleted.' },
+  not_cancellable: { status: 409, title: 'The message is on its way or has ended.' },
   idempotency_conflict: { status: 409, title: 'The idempotency key was used with another body.' },
   payload_too_large: { status: 413, title: 'The body is too large.' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json.' },

@@ -20,6 +20,7 @@ import {
   acceptedMessageSchema,
   idempotencyKeySchema,
   messagePageSchema,
+  messageQuerySchema,
   messageSchema,
   sendMessageSchema,
 } from './messages.ts'
@@ -203,8 +204,12 @@ export const routes = {
     tag: 'Messages',
     summary: 'Lists the messages of a connection in both directions, newest first.',
     params: connectionParams,
-    query: pageQuerySchema,
-    response: { status: 200, description: 'One page of messages.', body: messagePageSchema },
+    query: messageQuerySchema,
+    response: {
+      status: 200,
+      description: 'One page of messages. With a filter it may hold fewer than `limit` and still have a `next`.',
+      body: messagePageSchema,
+    },
     problems: ['connection_not_found'],
   },
   getMessage: {
@@ -218,6 +223,18 @@ export const routes = {
     params: messageParams,
     response: { status: 200, description: 'The message.', body: messageSchema },
     problems: ['connection_not_found', 'message_not_found'],
+  },
+  cancelMessage: {
+    ...ofTenant,
+    method: 'DELETE',
+    path: '/connections/{connectionId}/messages/{messageId}',
+    function: 'messages',
+    operationId: 'cancelMessage',
+    tag: 'Messages',
+    summary: 'Cancels a message that waits and of which nothing may have left.',
+    params: messageParams,
+    response: { status: 200, description: 'The message, `failed` / `cancelled`.', body: messageSchema },
+    problems: ['connection_not_found', 'message_not_found', 'not_cancellable'],
   },
   createLiveTicket: {
     ...ofTenant,

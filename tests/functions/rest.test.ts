@@ -273,6 +273,52 @@ describe('messages', () => {
     expect(shown.json.note).toBe(sentences.beingRestored)
   })
 
+  test('what waits for its connection can be cancelled, once and for all; what may be leaving cannot', async () => {
+    const { path, ref } = await linked()
+    const going = await call('POST', `${path}/messages`, { key, body: text() })
+    expect(await call('DELETE', `${path}/messages/${going.json.messageId}`, { key })).toMatchObject({
+      status: 409,
+      json: { code: 'not_cancellable' },
+    })
+    const down = { status: 'reconnecting', reason: 'restoring', message: 'x' } as const
+    await cloud.stores.worker.update(ref, 1, down, new Date().toISOString())
+    const { json } = await call('POST', `${path}/messages`, { key, body: text() })
+    for (const _ of ['first', 'again']) {
+      const cancelled = await call('DELETE', `${path}/messages/${json.messageId}`, { key })
+      expect(cancelled).toMatchObject({ status: 200, json: { status: 'failed', error: { code: 'cancelled' } } })
+      messageSchema.parse(cancelled.json)
+    }
+    const unknown = await call('DELETE', `${path}/messages/msg_unknown`, { key })
+    expect(unknown).toMatchObject({ status: 404, json: { code: 'message_not_found' } })
+    expect((await call('GET', `${path}/messages`, { key, query: { status: 'queued' } })).json.items).toMatchObject([
+      { messageId: going.json.messageId },
+    ])
+    const ofChat = await call('GET', `${path}/messages`, { key, query: { chat: '+94 71 451 5253', status: 'failed' } })
+    expect(ofChat.json.items).toMatchObject([{ messageId: json.messageId }])
+    expect((await call('GET', `${path}/messages`, { key, query: { status: 'gone' } })).status).toBe(400)
+  })
+
+  test('a scheduled send waits, its deadline counts from its time, and the same call again is the same send', async () => {
+    const { path } = await linked()
+    const sendAt = new Date(Date.now() + 86_400_000).toISOString()
+    const headers = { 'idempotency-key': 'tomorrow' }
+    const body = { ...text(), sendAt: sendAt.replace('Z', '+00:00'), expiresInSeconds: 60 }
+    const accepted = await call('POST', `${path}/messages`, { key, headers, body })
+    expect(accepted).toMatchObject({ status: 202, json: { status: 'queued' } })
+    expect((await call('POST', `${path}/messages`, { key, headers, body })).json).toEqual(accepted.json)
+    const shown = await call('GET', `${path}/messages/${accepted.json.messageId}`, { key })
+    const deadlineAt = new Date(Date.parse(sendAt) + 60_000).toISOString()
+    expect(messageSchema.parse(shown.json)).toMatchObject({ sendAt, deadlineAt, enqueuedAt: expect.any(String) })
+    const another = await call('POST', `${path}/messages`, { key, headers, body: { ...body, sendAt: undefined } })
+    expect(another).toMatchObject({ status: 409, json: { code: 'idempotency_conflict' } })
+    const cancelled = await call('DELETE', `${path}/messages/${accepted.json.messageId}`, { key })
+    expect(cancelled).toMatchObject({ status: 200, json: { error: { code: 'cancelled' } } })
+    for (const wrong of [new Date(Date.now() - 1_000), new Date(Date.now() + 31 * 86_400_000), 'tomorrow']) {
+      const refused = await call('POST', `${path}/messages`, { key, body: { ...text(), sendAt: wrong } })
+      expect(refused).toMatchObject({ status: 400, json: { code: 'invalid_request', errors: [{ field: 'sendAt' }] } })
+    }
+  })
+
   test('the history has both directions, newest first, in pages', async () => {
     const { path, ref } = await linked()
     const bodies = ['one', 'two', 'three']

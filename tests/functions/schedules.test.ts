@@ -32,6 +32,14 @@ const ago = (ms: number) => new Date(Date.now() - ms).toISOString()
 const businessProfileId = 'bp_1'
 
 describe('sweep', () => {
+  test('a scheduled send that is not due is left alone, and so is nobody behind it', async () => {
+    const sendAt = new Date(Date.now() + 3_600_000).toISOString()
+    const row = await waiting({ sendAt, createdAt: ago(3_600_000), enqueuedAt: ago(3_600_000), generation: 1 })
+    const behind = await waiting({ createdAt: ago(400_000), enqueuedAt: ago(400_000), generation: 1 }, row.connectionId)
+    await handlers.sweep(scheduled, lambdaContext)
+    expect(await cloud.doorbells()).toMatchObject([{ messageId: behind.messageId }])
+  })
+
   let count = 0
   async function waiting(change: Partial<OutboundRow>, connectionId = `con_${++count}`): Promise<OutboundRow> {
     const messageId = `msg_${++count}`

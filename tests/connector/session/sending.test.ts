@@ -1,8 +1,70 @@
 import { describe, expect, test } from 'vitest'
 import { whatsappIdOf } from '../../../shared/aws/ids.ts'
+import type { OutboundRow } from '../../../shared/domain/stores/messages.ts'
+import { modelApiMessages } from '../../simulation/models/api-messages.ts'
 import { Stage } from './stage.ts'
 
 const ids = (...messageIds: string[]) => messageIds.map(whatsappIdOf)
+
+describe('waiting', () => {
+  test('a held send is taken out before it goes, and one that was cancelled never goes', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = stage.worker().session(ref)
+    stage.whatsapp.latencyMs = 3_000
+    session.start('restore')
+    const [first, second] = ['msg_1', 'msg_2'].map((id) => ({
+      ...stage.send(ref, id),
+      heldAt: new Date(stage.clock.now()).toISOString(),
+    })) as [OutboundRow, OutboundRow]
+    for (const row of [first, second]) {
+      stage.tables.put(row)
+      session.enqueue(row)
+    }
+    await stage.clock.passTime(1_000)
+    const api = modelApiMessages(stage.tables)
+    expect(await api.cancel(ref, 'msg_1', new Date(stage.clock.now()).toISOString())).toMatchObject({
+      kind: 'cancelled',
+    })
+    await stage.clock.passTime(5_000)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_2'))
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('failed')
+    expect(stage.tables.outbound(ref, 'msg_2')).toMatchObject({ status: 'sent', claims: 1 })
+    expect(session.waiting).toBe(0)
+  })
+
+  test('what waits although it was not held at acceptance can be cancelled once it is known that nothing left', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    stage.whatsapp.device(ref).answers = false
+    stage.whatsapp.socket(ref).end({ phase: 'open', statusCode: 428 })
+    stage.whatsapp.latencyMs = 60_000
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(1_000)
+    expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({ heldAt: expect.any(String) })
+  })
+
+  test('a scheduled send goes at its time and holds up no other before', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const sendAt = new Date(stage.clock.now() + 3_600_000).toISOString()
+    const deadlineAt = new Date(stage.clock.now() + 7_200_000).toISOString()
+    const now = new Date(stage.clock.now()).toISOString()
+    const later = { ...stage.send(ref, 'msg_later'), sendAt, deadlineAt, heldAt: now }
+    stage.tables.put(later)
+    session.enqueue(later)
+    expect(session.waiting).toBe(0)
+    session.enqueue(stage.send(ref, 'msg_now'))
+    await stage.clock.passTime(1_000)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_now'))
+    await stage.clock.passTime(3_598_000)
+    expect(stage.tables.outbound(ref, 'msg_later').status).toBe('queued')
+    await stage.clock.passTime(2_000)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_now', 'msg_later'))
+  })
+})
 
 describe('sends', () => {
   test('are sent when the server acknowledged them, and delivered and read by receipts', async () => {
