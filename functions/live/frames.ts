@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import { toConnection } from '../../shared/api/connections.ts'
+import type { ChangeFrame, ConnectionEvent, ConnectionFrame, LiveFrame, MessageFrame } from '../../shared/api/live.ts'
+import { toMessage } from '../../shared/api/messages.ts'
+import type { Problem } from '../../shared/api/problems.ts'
+import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
+import type { MessageRow } from '../../shared/domain/stores/messages.ts'
+import { assertNever, type ConnectionRef, type IsoTime } from '../../shared/domain/words.ts'
+import { isoNow } from '../time.ts'
+
+/** What became of a connection, for those who listen; undefined where nothing that they can see has changed. */
+export function connectionFrame(before: ConnectionRow | undefined, after: ConnectionRow): ConnectionFrame | undefined {
+  if (before !== undefined && sameToSee(toConnection(before), toConnection(after))) return undefined
+  return {
+    id: `${after.connectionId}:${after.version}`,
+    event: connectionEvent(before, after),
+    at: after.updatedAt,
+    connectionId: after.connectionId,
+    version: after.version,
+    data: toConnection(after),
+  }
+}
+
+function connectionEvent(before: ConnectionRow | undefined, after: ConnectionRow): ConnectionEvent {
+  const moved = before?.status !== after.status || before.reason !== after.reason
+  switch (after.status) {
+    case 'qr_pending':
+      return after.qr !== undefined && after.qr.text !== before?.qr?.text ? 'whatsapp-qr' : 'connection-updated'
+    case 'connected':
+      return before?.status !== 'connected' ? 'whatsapp-connected' : 'connection-updated'
+    case 'reconnecting':
+      return moved || before.attempt !== after.attempt || before.nextAttemptAt !== after.nextAttemptAt
+        ? 'whatsapp-reconnecting'
+        : 'connection-updated'
+    case 'disconnected':
+      return moved ? 'whatsapp-disconnected' : 'connection-updated'
+    default:
+      return assertNever(after.status)
+  }
+}
+
+/**
+ * Of two changes of one item only the later is told. A change that has a name keeps it through later ones that have none, as long
+ * as it is true: who waits for `whatsapp-connected` hears of it although the label was changed right after.
+ */
+export function latest(earlier: ChangeFrame, later: ChangeFrame): ChangeFrame {
+  if (later.event !== 'connection-updated') return later
+  switch (earlier.event) {
+    case 'whatsapp-qr':
+      return later.data.qr === undefined ? later : { ...later, event: earlier.event }
+    case 'whatsapp-connected':
+    case 'whatsapp-reconnecting':
+    case 'whatsapp-disconnected':
+      return earlier.data.status === later.data.status ? { ...later, event: earlier.event } : later
+    default:
+      return later
+  }
+}
+
+/** `version` is one above the last, so that a change that comes late does not bring the connection back. */
+export function connectionDeletedFrame(last: ConnectionRow, at: IsoTime): LiveFrame & { event: 'connection-deleted' } {
+  const { connectionId } = last
+  const version = last.version + 1
+  return {
+    id: `${connectionId}:${version}`,
+    event: 'connection-deleted',
+    at,
+    connectionId,
+    version,
+    data: { connectionId },
+  }
+}
+
+export function messageFrame(before: MessageRow | undefined, after: MessageRow): MessageFrame | undefined {
+  const data = toMessage(after)
+  if (before !== undefined && sameToSee(toMessage(before), data)) return undefined
+  return {
+    id: `${after.messageId}:${after.version}`,
+    event: after.direction === 'outbound' ? 'message-status' : 'message-received',
+    at: after.updatedAt,
+    connectionId: after.connectionId,
+    version: after.version,
+    data,
+  }
+}
+
+/**
+ * Whether two public shapes differ in nothing but the count of writes and the doorbell. Both come from one function: same order
+ * of keys.
+ */
+function sameToSee<T extends { readonly version: number; readonly updatedAt: string }>(a: T, b: T): boolean {
+  const seen = ({ version: _, updatedAt: __, ...rest }: T) =>
+    JSON.stringify(rest, (name, value) => (name === 'enqueuedAt' ? undefined : value))
+  return seen(a) === seen(b)
+}
+
+export const pongFrame = (): LiveFrame => ({
+  id: randomUUID(),
+  event: 'pong',
+  at: isoNow(),
+  connectionId: null,
+  version: 0,
+  data: {},
+})
+
+export const subscribedFrame = (
+  connectionIds: readonly ConnectionRef['connectionId'][] | null,
+  version: number,
+): LiveFrame => ({
+  id: randomUUID(),
+  event: 'subscribed',
+  at: isoNow(),
+  connectionId: null,
+  version,
+  data: { connectionIds: connectionIds === null ? null : [...connectionIds] },
+})
+
+export const errorFrame = (problem: Problem, requestId: string): LiveFrame => ({
+  id: randomUUID(),
+  event: 'error',
+  at: isoNow(),
+  connectionId: null,
+  version: 0,
+  data: problem.document(requestId),
+})

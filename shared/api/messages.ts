@@ -1,0 +1,197 @@
+import { z } from 'zod'
+import type { MessageRow } from '../domain/stores/messages.ts'
+import { assertNever, type SendContent, sendErrorCodes, sendStatuses } from '../domain/words.ts'
+import { idSchema, isoTimeSchema, pageQuerySchema, pageSchema } from './common.ts'
+import { given } from './connections.ts'
+import { recipientSchema } from './recipients.ts'
+
+/** WhatsApp's own limit is 65,536 characters; longer texts are cut by clients. */
+const textSchema = z
+  .strictObject({
+    body: z
+      .string()
+      .min(1)
+      .max(65_536)
+      .refine((body) => body.trim() !== '', 'must not be blank'),
+  })
+  .meta({ id: 'Text' })
+
+/** Default and bounds of how long a send may wait, in seconds. */
+export const expiry = { defaultSeconds: 3600, minSeconds: 10, maxSeconds: 7 * 24 * 3600 } as const
+
+export const scheduleDaysMax = 30
+
+/** Any ISO 8601 time with its offset; parses to UTC with milliseconds. */
+const sendAtSchema = z.iso
+  .datetime({ offset: true, error: 'expected an ISO 8601 time with its offset, such as 2026-01-31T12:00:00Z' })
+  .transform((text) => new Date(text).toISOString())
+
+export const idempotencyKeySchema = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
+  .meta({ description: 'The same key and body again give the same answer and no second message.' })
+
+/** What REST and the sends queues have in common. */
+const sendFields = {
+  to: recipientSchema,
+  type: z.literal('text', { error: 'must be one of: text' }),
+  text: textSchema,
+  expiresInSeconds: z
+    .int()
+    .min(expiry.minSeconds)
+    .max(expiry.maxSeconds)
+    .optional()
+    .meta({ description: `How long the message may wait for the connection. Default ${expiry.defaultSeconds}.` }),
+  sendAt: sendAtSchema
+    .optional()
+    .meta({
+      description: `Not before then, at most ${scheduleDaysMax} days ahead. \`expiresInSeconds\` counts from it.`,
+    }),
+}
+
+export const sendMessageSchema = z.strictObject(sendFields).meta({ id: 'SendMessage' })
+export type SendMessage = z.output<typeof sendMessageSchema>
+
+/** Body of a message on the sends queues. */
+export const queuedSendSchema = z
+  .strictObject({
+    version: z.literal(1, { error: 'must be 1' }),
+    businessProfileId: idSchema,
+    connectionId: idSchema,
+    idempotencyKey: idempotencyKeySchema.optional(),
+    ...sendFields,
+  })
+  .meta({ id: 'QueuedSend' })
+export type QueuedSend = z.output<typeof queuedSendSchema>
+
+export function sendContent(send: SendMessage): SendContent {
+  return { type: 'text', text: { body: send.text.body } }
+}
+
+const sendErrorSchema = z
+  .strictObject({
+    code: z.enum(sendErrorCodes),
+    message: z.string().meta({ description: 'One sentence for a person.' }),
+    whatsappCode: z.string().optional().meta({ description: "WhatsApp's own error code.", example: '463' }),
+  })
+  .meta({ id: 'SendError' })
+
+const content = {
+  type: z.enum(['text', 'unsupported']),
+  text: z.strictObject({ body: z.string() }).optional(),
+  kind: z.string().optional().meta({ description: 'With `unsupported`: what WhatsApp calls it.' }),
+  truncated: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'Only on the WebSocket: the text is too long for a frame; the REST API gives it.' }),
+}
+
+const common = {
+  messageId: idSchema,
+  connectionId: idSchema,
+  chat: z.string().meta({ description: 'JID of the chat.' }),
+  ...content,
+  version: z.int().min(0),
+  createdAt: isoTimeSchema,
+  updatedAt: isoTimeSchema,
+  sentAt: isoTimeSchema.optional(),
+}
+
+export const outboundMessageSchema = z
+  .strictObject({
+    ...common,
+    direction: z.literal('outbound'),
+    to: z.string(),
+    status: z.enum(sendStatuses),
+    error: sendErrorSchema.optional(),
+    note: z.string().optional().meta({ description: 'While it waits: why.' }),
+    sendAt: isoTimeSchema.optional().meta({ description: 'Scheduled: not sent before.' }),
+    enqueuedAt: isoTimeSchema.optional().meta({ description: 'When the worker was told of it.' }),
+    deadlineAt: isoTimeSchema.meta({ description: 'When a message that still waits becomes `failed` / `expired`.' }),
+    deliveredAt: isoTimeSchema.optional(),
+    readAt: isoTimeSchema.optional(),
+    playedAt: isoTimeSchema.optional(),
+    failedAt: isoTimeSchema.optional(),
+  })
+  .meta({ id: 'OutboundMessage' })
+
+export const inboundMessageSchema = z
+  .strictObject({
+    ...common,
+    direction: z.literal('inbound'),
+    from: z.strictObject({
+      phoneNumber: z.string().optional(),
+      lid: z.string().optional(),
+      name: z.string().optional(),
+    }),
+    receivedAt: isoTimeSchema,
+  })
+  .meta({ id: 'InboundMessage' })
+
+export const messageSchema = z
+  .discriminatedUnion('direction', [outboundMessageSchema, inboundMessageSchema])
+  .meta({ id: 'Message' })
+export type Message = z.infer<typeof messageSchema>
+
+/** Query of a connection's messages. */
+export const messageQuerySchema = pageQuerySchema.extend({
+  status: z.enum(sendStatuses).optional().meta({ description: 'Only sends with this status.' }),
+  chat: recipientSchema.optional().meta({ description: 'Only messages of this chat: a phone number or a JID.' }),
+  direction: z.enum(['inbound', 'outbound']).optional(),
+})
+
+export const messagePageSchema = pageSchema(messageSchema, 'MessagePage')
+
+export const acceptedMessageSchema = z
+  .strictObject({ messageId: idSchema, status: z.enum(sendStatuses), error: sendErrorSchema.optional() })
+  .meta({ id: 'AcceptedMessage' })
+export type AcceptedMessage = z.infer<typeof acceptedMessageSchema>
+
+/** The public shape of a stored message, both directions. */
+export function toMessage(row: MessageRow): Message {
+  const base = {
+    messageId: row.messageId,
+    connectionId: row.connectionId,
+    chat: row.chat,
+    ...publicContent(row.content),
+    version: row.version,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    ...given('sentAt', row.sentAt),
+  }
+  switch (row.direction) {
+    case 'outbound':
+      return {
+        ...base,
+        direction: 'outbound',
+        to: row.to,
+        status: row.status,
+        ...given('error', row.error),
+        ...given('note', row.status === 'queued' ? row.note : undefined),
+        ...given('sendAt', row.sendAt),
+        ...given('enqueuedAt', row.enqueuedAt),
+        deadlineAt: row.deadlineAt,
+        ...given('deliveredAt', row.deliveredAt),
+        ...given('readAt', row.readAt),
+        ...given('playedAt', row.playedAt),
+        ...given('failedAt', row.failedAt),
+      }
+    case 'inbound':
+      return { ...base, direction: 'inbound', from: { ...row.from }, receivedAt: row.receivedAt }
+    default:
+      return assertNever(row)
+  }
+}
+
+function publicContent(content: MessageRow['content']): Pick<Message, 'type' | 'text' | 'kind'> {
+  switch (content.type) {
+    case 'text':
+      return { type: 'text', text: { body: content.text.body } }
+    case 'unsupported':
+      return { type: 'unsupported', kind: content.kind }
+    default:
+      return assertNever(content)
+  }
+}
