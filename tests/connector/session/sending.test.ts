@@ -38,7 +38,7 @@ describe('waiting', () => {
     const ref = stage.connection('a')
     const session = await stage.worker().restore(ref)
     stage.whatsapp.device(ref).answers = false
-    stage.whatsapp.socket(ref).end({ phase: 'open', statusCode: 428 })
+    stage.whatsapp.socket(ref).end({ statusCode: 428 })
     stage.whatsapp.latencyMs = 60_000
     session.enqueue(stage.send(ref, 'msg_1'))
     await stage.clock.passTime(1_000)
