@@ -46,13 +46,22 @@ import { startWhatsAppSimulator, type WhatsAppProcess } from './whatsapp-process
 /** What `fresh` forgets. Built images and assemblies hold no state and stay. */
 const STATE = ['dynamodb', 's3', 'secrets.json', 'checkpoints.json', 'whatsapp', 'demo.json', 'kms-secret']
 
+/** What was started, and how it is stopped again. */
+interface Started {
+  readonly part: string
+  readonly stop: () => void | Promise<void>
+}
+
 export async function startLocal(options: LocalOptions): Promise<Local> {
-  const undo: (() => void | Promise<void>)[] = []
+  const log = createRingLog(options.print ?? (() => undefined))
+  const undo: Started[] = []
   const unwind = async (): Promise<void> => {
     let first: unknown
-    for (const step of undo.splice(0).reverse()) {
+    for (const { part, stop } of undo.splice(0).reverse()) {
+      // The last of these lines says what a stop that takes long is waiting for.
+      log.info('local mode', `stopping: ${part}`)
       try {
-        await step()
+        await stop()
       } catch (error) {
         first ??= error
       }
@@ -60,7 +69,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     if (first !== undefined) throw first
   }
   try {
-    return await start(options, undo, unwind)
+    return await start(options, log, undo, unwind)
   } catch (error) {
     await unwind().catch(() => undefined)
     throw error
@@ -69,38 +78,40 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
 
 async function start(
   options: LocalOptions,
-  undo: (() => void | Promise<void>)[],
+  log: ReturnType<typeof createRingLog>,
+  undo: Started[],
   unwind: () => Promise<void>,
 ): Promise<Local> {
   const { root, stateDir } = options
   const cacheDir = options.cacheDir ?? join(root, '.holdfast')
   const progress = options.progress ?? (() => undefined)
-  const log = createRingLog(options.print ?? (() => undefined))
-  const until = <T extends Running>(part: T): T => {
-    undo.push(() => part.stop())
-    return part
+  const until = <T extends Running>(part: string, running: T): T => {
+    undo.push({ part, stop: () => running.stop() })
+    return running
   }
 
   const lock = lockState(stateDir)
-  undo.push(() => lock.release())
+  undo.push({ part: 'state folder', stop: () => lock.release() })
   if (options.fresh) for (const name of STATE) rmSync(join(stateDir, name), { recursive: true, force: true })
   const java = findJava(hostEnvironment().javaHome)
 
   // The emulator needs a second or two and nothing of the template.
   const dynamoStarting = startDynamoDbLocal({ java, directory: join(stateDir, 'dynamodb'), log })
-  undo.push(() =>
-    dynamoStarting.then(
-      (dynamo) => dynamo.stop(),
-      () => undefined,
-    ),
-  )
+  undo.push({
+    part: 'DynamoDB Local',
+    stop: () =>
+      dynamoStarting.then(
+        (dynamo) => dynamo.stop(),
+        () => undefined,
+      ),
+  })
   dynamoStarting.catch(() => undefined)
 
   const assemblyDir = options.assemblyDir ?? (await synthesized(root, cacheDir, log, progress))
   const assembly = readAssembly(assemblyDir)
   const stacks = options.template?.(structuredClone(assembly.stacks)) ?? assembly.stacks
 
-  const listener = until(await listen(readPort(stateDir)))
+  const listener = until('front', await listen(readPort(stateDir)))
   writeFileSync(join(stateDir, 'front-port'), String(listener.port))
   const secrets = openSecretStore(join(stateDir, 'secrets.json'))
   const model = readModel(
@@ -114,11 +125,11 @@ async function start(
   const watch = (part: string, crashed: Promise<string>): void =>
     void crashed.then((why) => crash.resolve({ part, why }))
 
-  const [whatsapp, images, dynamo, queues] = await Promise.all([
+  const [whatsapp, images, dynamo, queues] = await together([
     startWhatsApp(options, stateDir, log, undo),
     buildImages(model, assembly, cacheDir, log),
     dynamoStarting,
-    startQueues(model.queues, model.region).then(until),
+    startQueues(model.queues, model.region).then((running) => until('queues', running)),
   ])
   watch('DynamoDB Local', dynamo.crashed)
   if (whatsapp !== undefined) watch('simulated WhatsApp server', whatsapp.crashed)
@@ -194,6 +205,7 @@ async function start(
     },
   }
   const gateway = until(
+    'APIs',
     await startGateway({
       httpApis: model.httpApis,
       webSocketApis: model.webSocketApis,
@@ -220,6 +232,7 @@ async function start(
     model.region,
   )
   host = until(
+    'functions',
     createFunctionHost({
       functions: model.functions,
       permissions: model.permissions,
@@ -234,6 +247,7 @@ async function start(
   progress('APIs and functions are ready')
 
   parts.events = until(
+    'events',
     startEvents({
       rules: model.rules,
       invoker,
@@ -251,11 +265,12 @@ async function start(
     }),
   )
   const { events } = parts
-  const checkpoints = until(await openFileCheckpoints(join(stateDir, 'checkpoints.json')))
-  await Promise.all(
+  const checkpoints = until('checkpoints', await openFileCheckpoints(join(stateDir, 'checkpoints.json')))
+  await together(
     model.mappings.map(async (mapping) => {
       const spec = mappingSpec(mapping, model, streams, (each) => client(functionCredentials(each)))
       until(
+        `mapping of ${spec.functionArn}`,
         spec.kind === 'queue'
           ? await startQueueMapping(spec, invoker, log)
           : await startStreamMapping(spec, { invoker, checkpoints, log }),
@@ -265,6 +280,7 @@ async function start(
   progress('event source mappings poll')
 
   containers = until(
+    'containers',
     startContainers({
       model,
       images,
@@ -317,6 +333,14 @@ async function start(
   }
 }
 
+/** As `Promise.all`, but also after a failure only once all have settled: what did start must be known when it is undone. */
+async function together<T extends readonly unknown[]>(
+  starting: readonly [...T],
+): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
+  await Promise.allSettled(starting)
+  return Promise.all(starting)
+}
+
 async function synthesized(
   root: string,
   cacheDir: string,
@@ -332,7 +356,7 @@ async function startWhatsApp(
   options: LocalOptions,
   stateDir: string,
   log: Parameters<typeof synthesize>[2],
-  undo: (() => void | Promise<void>)[],
+  undo: Started[],
 ): Promise<WhatsAppProcess | undefined> {
   if (options.whatsapp.kind !== 'simulated') return undefined
   const simulator = await startWhatsAppSimulator(
@@ -340,7 +364,7 @@ async function startWhatsApp(
     join(stateDir, 'whatsapp'),
     log,
   )
-  undo.push(() => simulator.stop())
+  undo.push({ part: 'simulated WhatsApp server', stop: () => simulator.stop() })
   return simulator
 }
 
