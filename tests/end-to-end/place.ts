@@ -15,6 +15,9 @@ export interface RunningPlace extends Place {
   stop(): Promise<void>
 }
 
+/** Several times what a stop takes on a busy machine: only a hang meets it. */
+const stopMsMax = 90_000
+
 /** Local mode in an empty state folder, on free ports, refusing what the template does not grant. */
 export async function startPlace(options: Partial<LocalOptions> = {}): Promise<RunningPlace> {
   const stateDir = mkdtempSync(join(tmpdir(), 'holdfast-place-'))
@@ -27,6 +30,14 @@ export async function startPlace(options: Partial<LocalOptions> = {}): Promise<R
     iam: true,
     fresh: true,
     ...options,
+    environmentOverrides: {
+      ...options.environmentOverrides,
+      containers: {
+        ...options.environmentOverrides?.containers,
+        // A worker that is asked to stop lets its last polls end.
+        connector: { DOORBELL_WAIT_SECONDS: '1', ...options.environmentOverrides?.containers?.connector },
+      },
+    },
   }).catch((error: unknown) => {
     rmSync(stateDir, { recursive: true, force: true })
     throw error
@@ -53,8 +64,22 @@ export async function startPlace(options: Partial<LocalOptions> = {}): Promise<R
       }
     },
     async stop() {
-      await local.stop()
+      await within(stopMsMax, local.stop(), () => local.logs('local mode').at(-1)?.message ?? 'nothing was logged')
       rmSync(stateDir, { recursive: true, force: true })
     },
   }
+}
+
+/** @throws {Error} with what the stop was doing, when it takes too long */
+async function within(ms: number, stopping: Promise<void>, doing: () => string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new StopHung(`local mode did not stop within ${ms / 1_000} s; ${doing()}`)), ms)
+  })
+  await Promise.race([stopping, late]).finally(() => clearTimeout(timer))
+}
+
+/** A bug of local mode itself, whatever a test expects to fail. */
+class StopHung extends Error {
+  override readonly name = 'StopHung'
 }
