@@ -5,9 +5,10 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
-import { LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
+import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
+import { handlerCode } from './bundles.ts'
 import { logRetention, type Settings } from './settings.ts'
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -24,8 +25,8 @@ export interface HandlerProps {
 /** A Lambda function with a role that may do nothing but write to its own log group; every grant stands beside its use. */
 export class Handler extends NodejsFunction {
   constructor(scope: Construct, id: string, props: HandlerProps) {
-    const entry = join(root, 'functions', `${props.handler}.ts`)
-    if (!existsSync(entry)) throw new Error(`no such handler: functions/${props.handler}.ts`)
+    if (!existsSync(join(root, 'functions', `${props.handler}.ts`)))
+      throw new Error(`no such handler: functions/${props.handler}.ts`)
     const logGroup = new LogGroup(scope, `${id}Logs`, {
       retention: logRetention(props.settings),
       removalPolicy: RemovalPolicy.DESTROY,
@@ -38,8 +39,8 @@ export class Handler extends NodejsFunction {
       }),
     )
     super(scope, id, {
-      entry,
-      handler: 'handler',
+      code: handlerCode(root, props.handler),
+      handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMiB ?? 512,
@@ -48,22 +49,6 @@ export class Handler extends NodejsFunction {
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
-      depsLockFilePath: join(root, 'package-lock.json'),
-      projectRoot: root,
-      bundling: {
-        format: OutputFormat.ESM,
-        target: 'node24',
-        mainFields: ['module', 'main'],
-        // The SDK that was tested is the SDK that runs.
-        externalModules: [],
-        minify: true,
-        sourceMap: true,
-        sourcesContent: false,
-        logLevel: LogLevel.WARNING,
-        // CommonJS packages inside an ES module bundle still call `require` for Node's own modules.
-        banner:
-          "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
-      },
     })
   }
 
