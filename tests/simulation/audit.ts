@@ -181,7 +181,9 @@ export class Audit implements CallWatcher {
     if (frame.kind === 'link_reply' && identity !== 'linked') {
       this.#violated('durable', `${workerId} tells WhatsApp of a new identity that is not stored`)
     }
-    if (frame.kind === 'message' && !records.has(`attempted/${frame.whatsappId}`)) {
+    // Forgotten again where an earlier try turned out to have arrived while this one waited.
+    const waits = frame.kind === 'message' && this.#outbound(keyOf(ref), frame.whatsappId)?.status === 'queued'
+    if (waits && !records.has(`attempted/${frame.whatsappId}`)) {
       this.#violated('durable', `${workerId} sends ${frame.whatsappId} without a note that it may have left`)
     }
   }
@@ -339,7 +341,12 @@ export class Audit implements CallWatcher {
       const arrived = this.#arrived.has(whatsappId)
       const claimsSent = row.status !== 'failed' && row.status !== 'queued'
       if (claimsSent && !arrived) this.#violated('truthful', `${whatsappId} is ${row.status} and never arrived`)
-      const claimsUnsent = row.status === 'failed' && row.error !== undefined && unsent.has(row.error.code)
+      // Once its device is unlinked, nobody can tell any more what became of a send.
+      const claimsUnsent =
+        row.status === 'failed' &&
+        row.error !== undefined &&
+        unsent.has(row.error.code) &&
+        this.#identities.has(keyOf(ref))
       if (claimsUnsent && arrived) this.#violated('truthful', `${whatsappId} failed as ${row.error?.code} and arrived`)
     }
     for (const [where, ids] of this.#shown) for (const at of ids.keys()) this.#inOrder(where, ids, at)

@@ -7,9 +7,7 @@ import type { GatedState } from '../../connector/whatsapp/egress-gate.ts'
 import type { LeaseTerms } from '../../shared/domain/leases.ts'
 import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
-import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
 import type { AuthTables } from './models/auth.ts'
-import type { ModelFleetStore } from './models/fleet.ts'
 import { keyOf } from './models/network.ts'
 import type { ModelTables } from './models/stores.ts'
 
@@ -18,7 +16,7 @@ export const mistakes = {
   'lease-unheeded': 'a worker does not stop before its lease is over',
   'epoch-unchecked-auth': 'the journal takes entries of any epoch',
   'epoch-unchecked-rows': 'rows take writes of any epoch',
-  'take-unproven': 'a partition is taken although its owner renewed meanwhile',
+  'death-guessed': 'a worker that only stands still is marked dead',
   'stamp-late': 'a renewal is stamped when it is answered',
   'receipts-early': 'receipts are acknowledged before they are stored',
   'inbound-early': 'messages are acknowledged before they are stored',
@@ -40,6 +38,10 @@ export class Breakages {
 
   terms(terms: LeaseTerms): LeaseTerms {
     return this.mistake === 'lease-unheeded' ? { ...terms, marginMs: -60_000 } : terms
+  }
+
+  get guessesDeaths(): boolean {
+    return this.mistake === 'death-guessed'
   }
 
   get stampsLate(): boolean {
@@ -77,19 +79,5 @@ export class Breakages {
       update: (ref, epoch, change, now) =>
         store.update(ref, Math.max(epoch, tables.connections.get(keyOf(ref))?.epoch ?? 0), change, now),
     }
-  }
-
-  fleet(store: ModelFleetStore): FleetStore {
-    if (this.mistake !== 'take-unproven') return store
-    return new Proxy(store, {
-      get: (target, name) => {
-        if (name === 'take') {
-          const take: FleetStore['take'] = (partition, by) => target.take(partition, by, undefined)
-          return take
-        }
-        const member = Reflect.get(target, name) as unknown
-        return typeof member === 'function' ? member.bind(target) : member
-      },
-    })
   }
 }

@@ -1,3 +1,4 @@
+import type { Breakages } from './breakages.ts'
 import type { Cloud } from './cloud.ts'
 import type { Platform } from './platform.ts'
 import { type Climate, calm, services, type Weather } from './weather.ts'
@@ -11,6 +12,7 @@ export interface FaultTargets {
   readonly platform: Platform
   readonly cloud: Cloud
   readonly whatsapp: WhatsApp
+  readonly breakages: Breakages
 }
 
 /** What can go wrong, and what people do at a bad moment. Each returns what it did, or undefined where there was nothing to do. */
@@ -27,7 +29,7 @@ const kinds = {
     world.log('fault', `${worker.workerId} will crash after ${halfCalls / 2} calls`)
     worker.process.crashAtCall(halfCalls, () => platform.crash(worker, seen))
   },
-  pause: ({ chance, platform, world }) => {
+  pause: ({ chance, platform, world, breakages, cloud }) => {
     const worker = chance.pick(platform.workers)
     if (worker === undefined || worker.process.standsStill) return
     const kind = chance.pick(['stopped', 'suspended'] as const) ?? 'stopped'
@@ -35,6 +37,7 @@ const kinds = {
     const timersFirst = chance.happens(0.5)
     world.log('fault', `${worker.workerId} is ${kind} for ${Math.round(forMs)} ms`)
     worker.process.standStill(kind)
+    if (breakages.guessesDeaths) world.after(1_000, () => cloud.stopped(worker.workerId))
     world.after(forMs, () => {
       if (!worker.process.alive) return
       world.log('fault', `${worker.workerId} goes on`)
@@ -57,14 +60,16 @@ const kinds = {
     world.log('fault', `the wall clock of ${worker.workerId} is set by ${byMs} ms`)
     worker.process.setWallClock(byMs)
   },
-  storm: ({ chance, weather, world }) => {
+  storm: ({ chance, weather, platform, world }) => {
     const service = chance.pick(services)
     if (service === undefined) return
+    const process = chance.happens(0.5) ? chance.pick(platform.workers)?.workerId : undefined
     const forMs = chance.between(2_000, 25_000)
     const strength = chance.pick([0.05, 0.2, 0.5, 1]) ?? 0.2
-    world.log('fault', `storm over ${service} for ${Math.round(forMs)} ms, strength ${strength}`)
-    weather.set(service, stormy(chance, strength))
-    world.after(forMs, () => weather.set(service, calm))
+    const where = process === undefined ? service : `${service} of ${process}`
+    world.log('fault', `storm over ${where} for ${Math.round(forMs)} ms, strength ${strength}`)
+    weather.set(service, stormy(chance, strength), process)
+    world.after(forMs, () => weather.set(service, calm, process))
   },
   cutOff: ({ chance, weather, platform, world }) => {
     const worker = chance.pick(platform.workers)
@@ -73,6 +78,16 @@ const kinds = {
     world.log('fault', `${worker.workerId} reaches no service for ${Math.round(forMs)} ms`)
     weather.cutOff(worker.workerId, true)
     world.after(forMs, () => weather.cutOff(worker.workerId, false))
+  },
+  slowThenGone: ({ chance, weather, platform, world }) => {
+    const worker = chance.pick(platform.workers)
+    if (worker === undefined) return
+    const slowForMs = chance.between(3_000, 8_000)
+    const goneForMs = chance.between(8_000, 15_000)
+    world.log('fault', `${worker.workerId} hears late of the fleet for ${Math.round(slowForMs)} ms, and then nothing`)
+    weather.set('fleet', { ...calm, answersLate: 1 }, worker.workerId)
+    world.after(slowForMs, () => weather.set('fleet', { ...calm, lost: 1 }, worker.workerId))
+    world.after(slowForMs + goneForMs, () => weather.set('fleet', calm, worker.workerId))
   },
   deploy: ({ platform }) => platform.deploy(),
   hurry: ({ chance, platform, world }) => {
@@ -190,6 +205,7 @@ function stormy(chance: Chance, strength: number): Climate {
     late: share(),
     repeated: share(),
     refused: share(),
+    answersLate: share(),
     slow: strength * chance.next(),
   }
 }

@@ -11,6 +11,7 @@ export interface CallWatcher {
 }
 
 /** How long a caller waits for an answer, on its own clock. */
+const renewalPatienceMs = 8_000
 const patienceMs: Readonly<Record<Service, number>> = {
   fleet: 2_500,
   connections: 4_000,
@@ -68,7 +69,8 @@ function call(
         }),
       )
     }
-    const patience = thread.clock.after(patienceMs[service], () => {
+    const waitMs = method === 'renew' ? renewalPatienceMs : patienceMs[service]
+    const patience = thread.clock.after(waitMs, () => {
       if (over) return
       over = true
       reject(new Error(`no answer to ${service}.${method}`))
@@ -89,8 +91,12 @@ function call(
       )
     }
     if (fate.arrivesAfterMs === undefined) return
-    world.after(fate.arrivesAfterMs, () => arrive(fate.repeatedAfterMs === undefined))
-    if (fate.repeatedAfterMs !== undefined) world.after(fate.repeatedAfterMs, () => arrive(true))
+    const last = fate.repeatedAfterMs ?? fate.arrivesAfterMs
+    if (last !== fate.arrivesAfterMs) world.after(fate.arrivesAfterMs, () => arrive(false))
+    world.after(last, () => {
+      if (process.alive) arrive(true)
+      else world.after(weather.lingersMs(), () => arrive(true))
+    })
     process.left()
   })
 }

@@ -23,6 +23,9 @@ export interface SimulationOptions {
   readonly faultsForMs?: number
   /** Absent: a selection of the seed's own. */
   readonly faults?: readonly FaultKind[]
+  /** Mean times between two faults, and between two things that callers and people do; absent: the seed's own. */
+  readonly faultEveryMs?: number
+  readonly trafficEveryMs?: number
   /** A deliberate mistake, which the invariants must find. */
   readonly mistake?: Mistake
   readonly onLine?: (line: string) => void
@@ -96,7 +99,7 @@ class Simulation {
         breakages,
         whatsapp,
         stores: {
-          fleet: breakages.fleet(this.#fleet),
+          fleet: this.#fleet,
           connections: breakages.connections(modelConnections(tables), tables),
           messages: modelMessages(tables),
           auth: breakages.authStore(modelAuthStore(auth), auth),
@@ -113,7 +116,7 @@ class Simulation {
         stopped: (workerId) => cloud.stopped(workerId),
       },
     )
-    this.#targets = { world, chance, weather, platform, cloud, whatsapp }
+    this.#targets = { world, chance, weather, platform, cloud, whatsapp, breakages }
   }
 
   async run(): Promise<SimulationResult> {
@@ -189,7 +192,7 @@ class Simulation {
     const { world, chance } = this.#targets
     const some = faultKinds.filter(() => chance.happens(0.5))
     const kinds = this.#options.faults ?? (some.length === 0 ? faultKinds : some)
-    const everyMs = chance.between(1_500, 15_000)
+    const everyMs = this.#options.faultEveryMs ?? chance.between(1_500, 15_000)
     world.log('scenario', `faults: ${kinds.join(', ')}; one in ${Math.round(everyMs)} ms`)
     const next = () => {
       if (!this.#faulty) return
@@ -202,7 +205,7 @@ class Simulation {
   /** What goes on meanwhile: sends, people who write and read, devices linked again. */
   #live(): void {
     const { world, chance, cloud, whatsapp } = this.#targets
-    const everyMs = chance.between(100, 2_500)
+    const everyMs = this.#options.trafficEveryMs ?? chance.between(100, 2_500)
     let written = 0
     const next = () => {
       if (!this.#faulty) return

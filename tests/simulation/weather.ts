@@ -25,18 +25,24 @@ export interface Climate {
   readonly late: number
   readonly repeated: number
   readonly refused: number
+  /** Done at once, answered late. */
+  readonly answersLate: number
   readonly slow: number
 }
 
-export const calm: Climate = { lost: 0, unanswered: 0, late: 0, repeated: 0, refused: 0, slow: 0 }
+export const calm: Climate = { lost: 0, unanswered: 0, late: 0, repeated: 0, refused: 0, answersLate: 0, slow: 0 }
 
 /** A request can still be on its way this long after it was made: what a network keeps of it. */
 const lateMsMax = 12_000
 
+/** Longer than most callers wait. */
+const slowAnswerMsMax = 6_000
+
 /** What the network and the services do to calls: mostly calm, with storms. */
 export class Weather {
   readonly #chance: Chance
-  readonly #climates = new Map<Service, Climate>()
+  /** By service, or by service and process: troubles of one process's way to it. */
+  readonly #climates = new Map<string, Climate>()
   /** Processes that reach no service at all. */
   readonly #cutOff = new Set<string>()
 
@@ -44,8 +50,8 @@ export class Weather {
     this.#chance = chance
   }
 
-  set(service: Service, climate: Climate): void {
-    this.#climates.set(service, climate)
+  set(service: Service, climate: Climate, process?: string): void {
+    this.#climates.set(process === undefined ? service : `${service} of ${process}`, climate)
   }
 
   cutOff(process: string, cut: boolean): void {
@@ -58,9 +64,14 @@ export class Weather {
     this.#cutOff.clear()
   }
 
+  /** How much longer the last request of a process that died meanwhile is on its way. */
+  lingersMs(): number {
+    return this.#chance.happens(0.5) ? 0 : this.#chance.between(500, lateMsMax)
+  }
+
   fate(service: Service, caller: string): Fate {
     const chance = this.#chance
-    const climate = this.#climates.get(service) ?? calm
+    const climate = this.#climates.get(`${service} of ${caller}`) ?? this.#climates.get(service) ?? calm
     const there = chance.between(1, 8)
     const back = chance.between(1, 8)
     let roll = chance.next()
@@ -75,8 +86,10 @@ export class Weather {
       return { arrivesAfterMs: there, repeatedAfterMs: there + chance.between(20, 1_500), answerMs: back }
     }
     if (falls(climate.refused)) return { arrivesAfterMs: there, answerMs: back, refused: true }
+    if (falls(climate.answersLate))
+      return { arrivesAfterMs: there, answerMs: chance.between(3_000, slowAnswerMsMax + 1_500) }
     if (falls(climate.slow)) {
-      return { arrivesAfterMs: chance.between(20, 3_000), answerMs: chance.between(20, 3_000) }
+      return { arrivesAfterMs: chance.between(20, 3_000), answerMs: chance.between(20, slowAnswerMsMax) }
     }
     return { arrivesAfterMs: there, answerMs: back }
   }
