@@ -20,8 +20,8 @@ const QUERIES: Record<string, (simulator: Simulator, subject: FaultSubject) => o
 }
 
 function reachOutLock({ faults, now }: Simulator, subject: FaultSubject): object {
-  const fault = faults.find('error-acks', subject)
-  if (fault?.request.errorCode !== REACH_OUT_LOCKED) return { is_active: false }
+  const fault = faults.find('error-acks', subject, ({ errorCode }) => errorCode === REACH_OUT_LOCKED)
+  if (!fault) return { is_active: false }
   return {
     is_active: true,
     time_enforcement_ends: Math.floor((fault.expiresAt ?? now() + LOCK_MS) / 1000).toString(),

@@ -1,6 +1,7 @@
 /** HTTP for the control API: requests with their path parameters and JSON bodies, answers, and problems (RFC 9457). */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
 
 export class Problem extends Error {
   readonly status: number
@@ -25,6 +26,8 @@ export interface Request {
 export interface Answer {
   status: number
   body?: unknown
+  /** Bytes in place of JSON; a failure half-way breaks the transfer. */
+  stream?: { contentType: string; source: AsyncIterable<Buffer> }
 }
 
 export type Handler = (request: Request) => Answer | Promise<Answer>
@@ -60,10 +63,15 @@ export async function readBody(request: IncomingMessage): Promise<unknown> {
 
 export function writeAnswer(
   response: ServerResponse,
-  { status, body }: Answer,
+  { status, body, stream }: Answer,
   contentType = 'application/json',
 ): void {
   if (response.destroyed) return
+  if (stream) {
+    response.writeHead(status, { 'content-type': stream.contentType })
+    pipeline(stream.source, response).catch(() => response.destroy())
+    return
+  }
   response.writeHead(status, body === undefined ? {} : { 'content-type': contentType })
   response.end(body === undefined ? undefined : JSON.stringify(body))
 }

@@ -5,7 +5,7 @@ import { Problem } from './control-http.ts'
 import type { Account } from './directory.ts'
 import type { Fault } from './faults.ts'
 
-const phoneNumber = z
+export const phoneNumber = z
   .string()
   .transform((text) => text.replaceAll(/[+\s-]/g, ''))
   .pipe(z.string().regex(/^[1-9]\d{5,14}$/, 'expected 6 to 15 digits with country code'))
@@ -15,13 +15,13 @@ export const phoneSettings = z.strictObject({
   business: z.boolean().optional(),
   autoDeliver: z.boolean().optional(),
   autoRead: z.boolean().optional(),
+  autoPlay: z.boolean().optional(),
   receiptsFrom: z.enum(['lid', 'pn']).optional(),
   history: z.boolean().optional(),
 })
 export const newPhone = phoneSettings.extend({ phoneNumber })
 export const scan = z.strictObject({ qr: z.string() })
 export const pairingCode = z.strictObject({ code: z.string() })
-export const message = z.strictObject({ to: phoneNumber, text: z.string(), id: z.string().min(1).max(64).optional() })
 export const messageId = z.strictObject({ id: z.string() })
 
 export function parse<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {

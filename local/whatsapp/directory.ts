@@ -4,7 +4,9 @@ import { CompanionDevice, type CompanionDeviceRecord, type DeviceKeys } from './
 import type { InboxRecord } from './inbox.ts'
 import { type DeviceAddress, lidOf, parseJid } from './jids.ts'
 import type { MailboxRecord } from './mailbox.ts'
-import { Phone, type PhoneRecord, type PhoneSettings } from './phone.ts'
+import { Phone, type PhoneRecord, type PhoneSettings, type StoredPhone } from './phone.ts'
+import { Profile, type ProfileRecord } from './profiles.ts'
+import type { SenderKeysRecord } from './sender-keys.ts'
 import type { PreKeyBundle, SessionRecords } from './signal-identity.ts'
 import type { Simulator } from './simulator.ts'
 
@@ -12,6 +14,7 @@ export interface Account {
   phoneNumber: string
   lid: string
   phone: Phone
+  profile: Profile
   companions: Map<number, CompanionDevice>
 }
 
@@ -27,10 +30,12 @@ export class Directory {
   /** Reads all phones and devices from the store. */
   async restore(): Promise<void> {
     const { store } = this.#simulator
-    const [phones, sessions, inboxes, devices, mailboxes] = await Promise.all([
+    const [phones, sessions, senderKeys, inboxes, profiles, devices, mailboxes] = await Promise.all([
       store.load('phones'),
       store.load('sessions'),
+      store.load('sender-keys'),
       store.load('inboxes'),
+      store.load('profiles'),
       store.load('devices'),
       store.load('mailboxes'),
     ])
@@ -38,7 +43,9 @@ export class Directory {
       this.#add(phoneNumber, {
         phone: record as PhoneRecord,
         sessions: sessions.get(phoneNumber) as SessionRecords | undefined,
+        senderKeys: senderKeys.get(phoneNumber) as SenderKeysRecord | undefined,
         inbox: inboxes.get(phoneNumber) as InboxRecord | undefined,
+        profile: profiles.get(phoneNumber) as ProfileRecord | undefined,
       })
     }
     for (const [key, record] of devices) {
@@ -113,13 +120,11 @@ export class Directory {
     return this.companion(address)?.takeBundle()
   }
 
-  #add(
-    phoneNumber: string,
-    stored: { phone?: PhoneRecord; sessions?: SessionRecords | undefined; inbox?: InboxRecord | undefined },
-  ): Account {
+  #add(phoneNumber: string, stored: StoredPhone & { profile?: ProfileRecord | undefined }): Account {
     const lid = lidOf(phoneNumber)
     const phone = new Phone(this.#simulator, phoneNumber, stored)
-    const account: Account = { phoneNumber, lid, phone, companions: new Map() }
+    const profile = new Profile(this.#simulator.store, phoneNumber, stored.profile)
+    const account: Account = { phoneNumber, lid, phone, profile, companions: new Map() }
     this.#accounts.set(phoneNumber, account)
     this.#byLid.set(lid, account)
     return account

@@ -9,9 +9,11 @@ export type SimulatorEvent =
   | { event: 'pairing'; device: string; by: 'qr' | 'code' }
   | { event: 'unlinked'; device: string; by: 'phone' | 'companion' }
   | { event: 'message'; id: string; from: string; to: string; arrivals: number }
-  | { event: 'received'; id: string; phone: string; from: string; arrivals: number }
+  | { event: 'received'; id: string; phone: string; from: string; kind: string; arrivals: number }
   | { event: 'undecryptable'; id: string; phone: string; from: string; reason: string }
   | { event: 'receipt'; id: string; from: string; to: string; type: string }
+  | { event: 'chat-state'; from: string; to: string; state: string }
+  | { event: 'media-uploaded'; id: string; type: string; length: number }
   | { event: 'fault'; id: string; kind: string; applied: number }
   | { event: 'phone-error'; phone: string; detail: string }
   | { event: 'protocol-error'; connection: number; detail: string }

@@ -46,6 +46,9 @@ export function endSocket(simulator: Simulator, fault: Fault, connection: Connec
     case 'no-acks':
     case 'error-acks':
     case 'drop-acks':
+    case 'refuse-queries':
+    case 'ignore-queries':
+    case 'refuse-media':
     case 'delay':
       break
     default:

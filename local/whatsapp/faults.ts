@@ -6,6 +6,7 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { messageFilter } from './message-faults.ts'
 
 const target = z.union([
   z.strictObject({ all: z.literal(true) }),
@@ -17,6 +18,10 @@ const target = z.union([
 const positive = z.int().positive().optional()
 /** How often it acts, and for how long it stands; without either an ending kind acts once, at once. */
 const limits = { target, count: positive, ms: positive }
+/** `until` is an instant in ISO 8601, in place of `ms`. */
+const ackLimits = { ...limits, until: z.iso.datetime().optional(), messages: messageFilter.optional() }
+/** Which queries: by namespace (`usync`, `w:g2`, …), and by a number or other text that occurs in them. */
+const queryLimits = { ...limits, xmlns: z.string().optional(), about: z.string().min(1).optional() }
 
 export const faultRequest = z.discriminatedUnion('kind', [
   /** TCP reset. */
@@ -47,11 +52,27 @@ export const faultRequest = z.discriminatedUnion('kind', [
   /** `<ib><downgrade_webclient/></ib>`. */
   z.strictObject({ kind: z.literal('downgrade'), ...limits }),
   /** Messages are delivered, but never acknowledged. */
-  z.strictObject({ kind: z.literal('no-acks'), ...limits }),
+  z.strictObject({ kind: z.literal('no-acks'), ...ackLimits }),
   /** Messages are refused with this error and not delivered. */
-  z.strictObject({ kind: z.literal('error-acks'), errorCode: z.int().default(463), ...limits }),
+  z.strictObject({ kind: z.literal('error-acks'), errorCode: z.int().default(463), ...ackLimits }),
   /** As no-acks, for this share of the messages. */
-  z.strictObject({ kind: z.literal('drop-acks'), share: z.number().min(0).max(1), ...limits }),
+  z.strictObject({ kind: z.literal('drop-acks'), share: z.number().min(0).max(1), ...ackLimits }),
+  /** Queries are answered with this error. */
+  z.strictObject({
+    kind: z.literal('refuse-queries'),
+    code: z.int().default(429),
+    text: z.string().default('rate-overlimit'),
+    ...queryLimits,
+  }),
+  /** Queries are never answered. */
+  z.strictObject({ kind: z.literal('ignore-queries'), ...queryLimits }),
+  /** The media host answers with this status. Nobody is logged in there: only `all` and `share` match. */
+  z.strictObject({
+    kind: z.literal('refuse-media'),
+    status: z.int().min(400).max(599).default(503),
+    direction: z.enum(['upload', 'download', 'both']).default('both'),
+    ...limits,
+  }),
   /** Everything the server writes is late by `ms`; `durationMs` is how long the fault stands. */
   z.strictObject({
     kind: z.literal('delay'),
@@ -124,7 +145,8 @@ export class Faults {
 
   add(request: FaultRequest): Fault {
     const standsForMs = request.kind === 'delay' ? request.durationMs : request.ms
-    const expiresAt = standsForMs === undefined ? undefined : this.#now() + standsForMs
+    const until = 'until' in request && request.until !== undefined ? Date.parse(request.until) : undefined
+    const expiresAt = standsForMs === undefined ? until : this.#now() + standsForMs
     const fault: Fault = { id: randomUUID(), request, applied: 0, expiresAt }
     if (stands(request)) this.#standing.push(fault)
     return fault
@@ -155,10 +177,19 @@ export class Faults {
   }
 
   /** The first standing fault of a kind that matches, without counting it as applied. */
-  find<K extends FaultKind>(kind: K, subject: FaultSubject): (Fault & { request: { kind: K } }) | undefined {
+  find<K extends FaultKind>(
+    kind: K,
+    subject: FaultSubject,
+    concerned: (request: FaultRequest & { kind: K }) => boolean = () => true,
+  ): (Fault & { request: { kind: K } }) | undefined {
     if (this.#standing.length === 0) return undefined
     this.#dropExpired()
-    const found = this.#standing.find((fault) => fault.request.kind === kind && this.matches(fault, subject))
+    const found = this.#standing.find(
+      (fault) =>
+        fault.request.kind === kind &&
+        this.matches(fault, subject) &&
+        concerned(fault.request as FaultRequest & { kind: K }),
+    )
     return found as (Fault & { request: { kind: K } }) | undefined
   }
 

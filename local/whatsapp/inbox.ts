@@ -1,17 +1,22 @@
 /** What a simulated phone shows: each message once, however often it arrived, and what it could not decrypt. */
 
-export interface InboxMessage {
+import type { MessageView } from './message-view.ts'
+
+export interface InboxMessage extends MessageView {
   id: string
   /** Phone number of the sender. */
   from: string
   /** The sender's device: 0 is a phone, others are companions. */
   device: number
+  /** Where it was written in a group. */
+  group?: string
   /** The field of the Message protobuf that is set, such as `conversation`. */
   type: string
   text: string | undefined
   receivedAt: string
   arrivals: number
   read: boolean
+  played: boolean
 }
 
 export interface UndecryptableMessage {
@@ -65,14 +70,14 @@ export class Inbox {
   }
 
   /** Returns the entry; a message that is there already counts one more arrival. */
-  add(message: Omit<InboxMessage, 'arrivals' | 'read'>): InboxMessage {
+  add(message: Omit<InboxMessage, 'arrivals' | 'read' | 'played'>): InboxMessage {
     const known = this.#messages.get(key(message.from, message.id))
     if (known) {
       known.arrivals++
       this.#onChange()
       return known
     }
-    const entry = { ...message, arrivals: 1, read: false }
+    const entry = { ...message, arrivals: 1, read: false, played: false }
     this.#messages.set(key(message.from, message.id), entry)
     if (this.#messages.size > MESSAGES_MAX) {
       const oldest = this.#messages.keys().next().value
@@ -83,8 +88,9 @@ export class Inbox {
     return entry
   }
 
-  markRead(message: InboxMessage): void {
+  mark(message: InboxMessage, as: 'read' | 'played'): void {
     message.read = true
+    if (as === 'played') message.played = true
     this.#onChange()
   }
 

@@ -9,7 +9,9 @@ import { type BinaryNode, bigEndian, child, children, node, requiredBytes, SERVE
 import type { CompanionDevice } from './companion-device.ts'
 import type { Connection } from './connection.ts'
 import { KEY_TYPE } from './curve.ts'
+import { answerGroupQuery } from './group-queries.ts'
 import { bundleNodes, readKey, readSignedKey } from './prekey-nodes.ts'
+import { PROFILE_QUERIES } from './profile-queries.ts'
 import type { Simulator } from './simulator.ts'
 import { unlink } from './unlinking.ts'
 import { answerUsync } from './usync.ts'
@@ -58,19 +60,9 @@ const DEVICE_QUERIES: Record<string, Handler<DeviceContext>> = {
     afterwards: () => device.mailbox.begin(connection),
   }),
   'passive set passive': empty,
-  'usync get usync': ({ simulator, query }) => result(answerUsync(simulator, query)),
+  'usync get usync': ({ simulator, device, query }) =>
+    result(answerUsync(simulator, device.address.phoneNumber, query)),
   'abt get props': () => result(node('props', { hash: 'simulated', refresh: '86400', protocol: '1' })),
-  'blocklist get': () => result(node('list')),
-  'blocklist set item': empty,
-  'privacy get privacy': () =>
-    result(
-      node(
-        'privacy',
-        {},
-        PRIVACY.map(([name, value]) => node('category', { name, value })),
-      ),
-    ),
-  'privacy set privacy': empty,
   'privacy set tokens': () => result(node('tokens')),
   'urn:xmpp:whatsapp:dirty set clean': empty,
   'w:mex get query': ({ simulator, connection, query }) => {
@@ -79,9 +71,7 @@ const DEVICE_QUERIES: Record<string, Handler<DeviceContext>> = {
   },
   'w:stats set add': empty,
   'w:sync:app:state set sync': ({ query }) => result(noPatches(query)),
-  'status set status': empty,
-  'disappearing_mode set disappearing_mode': empty,
-  'w:profile:picture get picture': () => failed(404, 'item-not-found'),
+  'w:m set media_conn': ({ simulator }) => result(mediaConnection(simulator)),
   'md set remove-companion-device': ({ simulator, device }) => ({
     kind: 'result',
     afterwards: () => unlink(simulator, device, 'companion'),
@@ -102,16 +92,6 @@ const CANDIDATE_QUERIES: Record<string, Handler<IqContext>> = {
 
 const PING: Handler<IqContext> = () => result()
 
-const PRIVACY: readonly [string, string][] = [
-  ['readreceipts', 'all'],
-  ['last', 'all'],
-  ['online', 'all'],
-  ['profile', 'all'],
-  ['status', 'all'],
-  ['groupadd', 'all'],
-  ['calladd', 'all'],
-]
-
 /** Answers one `<iq>` of a client. */
 export async function answerIq(
   simulator: Simulator,
@@ -128,7 +108,16 @@ export async function answerIq(
   const query = children(iq)[0] ?? node('')
   const name = `${xmlns ?? ''} ${type ?? 'set'} ${query.tag}`.trim()
   const context = { simulator, connection, iq, query }
-  const answer = await dispatch(context, device, name)
+  const ignored = simulator.faults.find('ignore-queries', connection, (fault) => queryConcerned(iq, fault))
+  if (ignored) {
+    simulator.faults.apply(ignored)
+    return
+  }
+  const refusal = simulator.faults.find('refuse-queries', connection, (fault) => queryConcerned(iq, fault))
+  if (refusal) simulator.faults.apply(refusal)
+  const answer = refusal
+    ? failed(refusal.request.code, refusal.request.text)
+    : ((await dispatch(context, device, name)) ?? failed(501, 'feature-not-implemented'))
   const attrs = { id, from: SERVER_JID, type: answer.kind }
   if (answer.kind === 'error') {
     const { code, text } = answer
@@ -147,10 +136,37 @@ function noPatches(sync: BinaryNode): BinaryNode {
   return node('sync', {}, collections)
 }
 
-function dispatch(context: IqContext, device: CompanionDevice | undefined, name: string): IqAnswer | Promise<IqAnswer> {
-  if (context.iq.attrs.xmlns === 'w:p') return PING(context)
-  if (device) return DEVICE_QUERIES[name]?.({ ...context, device }) ?? failed(501, 'feature-not-implemented')
-  return CANDIDATE_QUERIES[name]?.(context) ?? failed(401, 'not-authorized')
+/** Undefined for a query that the server does not know. */
+function dispatch(
+  context: IqContext,
+  device: CompanionDevice | undefined,
+  name: string,
+): IqAnswer | undefined | Promise<IqAnswer> {
+  const { simulator, iq, query } = context
+  if (iq.attrs.xmlns === 'w:p') return PING(context)
+  if (!device) return CANDIDATE_QUERIES[name]?.(context) ?? failed(401, 'not-authorized')
+  const account = simulator.directory.account(device.address.phoneNumber)
+  if (!account) return failed(401, 'not-authorized')
+  if (iq.attrs.xmlns === 'w:g2') return answerGroupQuery(simulator, account.phoneNumber, iq, query)
+  return PROFILE_QUERIES[name]?.({ ...context, device, account }) ?? DEVICE_QUERIES[name]?.({ ...context, device })
+}
+
+/** Whether a fault on queries means this one. */
+function queryConcerned(iq: BinaryNode, fault: { xmlns?: string | undefined; about?: string | undefined }): boolean {
+  if (fault.xmlns !== undefined && fault.xmlns !== iq.attrs.xmlns) return false
+  return fault.about === undefined || mentions(iq, fault.about)
+}
+
+function mentions({ attrs, content }: BinaryNode, text: string): boolean {
+  if (Object.values(attrs).some((value) => value.includes(text))) return true
+  if (Array.isArray(content)) return content.some((each) => mentions(each, text))
+  return content !== undefined && Buffer.from(content as Uint8Array).includes(text)
+}
+
+/** Where media go. The client keeps it for `ttl` seconds. */
+function mediaConnection({ mediaHost, mediaAuth }: Simulator): BinaryNode {
+  const attrs = { auth: mediaAuth, ttl: '3600', auth_ttl: '21600', max_buckets: '12' }
+  return node('media_conn', attrs, [node('host', { hostname: mediaHost, type: 'primary' })])
 }
 
 /** Key ids and a SHA-1 over all public keys and the signature, which is how a client may tell that its keys are known. */

@@ -26,13 +26,22 @@ type Delivery =
 /** The most that one batch holds, whatever the client asks for. */
 const BATCH_MAX = 100
 
-/** Receipts of several kinds share a message's id, so their key has all that the client's ack repeats. */
-export function stanzaKey(kind: string, id: string, peer: string, type: string | undefined): string {
-  return kind === 'message' ? `message ${id}` : `${kind} ${id} ${peer} ${type ?? ''}`
+/** What the client's ack of a stanza repeats; `peer` is whom the stanza came from. */
+export interface StanzaName {
+  id: string
+  peer?: string | undefined
+  type?: string | undefined
+  participant?: string | undefined
+}
+
+/** Receipts of several kinds and of several members share a message's id, so their key has all that the ack repeats. */
+export function stanzaKey(kind: string, { id, peer, type, participant }: StanzaName): string {
+  return kind === 'message' ? `message ${id}` : `${kind} ${id} ${peer ?? ''} ${type ?? ''} ${participant ?? ''}`
 }
 
 function keyOf(stanza: BinaryNode): string {
-  return stanzaKey(stanza.tag, stanza.attrs.id ?? '', stanza.attrs.from ?? '', stanza.attrs.type)
+  const { id = '', from, type, participant } = stanza.attrs
+  return stanzaKey(stanza.tag, { id, peer: from, type, participant })
 }
 
 export class Mailbox {

@@ -1,27 +1,27 @@
 /**
- * A simulated phone: device 0 of its number. It decrypts what it is sent, answers with receipts, asks again for what it
- * could not decrypt, and sends messages to all devices of a number the way a client does, through the server's router.
+ * A simulated phone: device 0 of its number. It shows what it is sent, answers with receipts, uploads media again when a
+ * companion asks, and sends all kinds of messages the way a client does, through the server's router.
  */
 
 import { randomBytes } from 'node:crypto'
 import { proto } from '@whiskeysockets/baileys'
-import { type BinaryNode, bigEndian, child, children, contentBytes, node, unixSeconds } from './binary-node.ts'
-import { KEY_TYPE } from './curve.ts'
-import { identityHolds } from './device-identity.ts'
+import { type BinaryNode, child, children, node } from './binary-node.ts'
 import type { Account } from './directory.ts'
 import { firstMessages } from './first-messages.ts'
+import type { Group } from './groups.ts'
 import { Inbox, type InboxMessage, type InboxRecord } from './inbox.ts'
-import { type DeviceAddress, deviceKey, formatJid, lidOf } from './jids.ts'
-import { pad, textOf, typeOf, unpad } from './message-content.ts'
-import { bundleFromRetry, retryKeys } from './prekey-nodes.ts'
-import { type SentMessage, SentMessages } from './sent-messages.ts'
-import {
-  type Ciphertext,
-  type CiphertextType,
-  type SessionRecords,
-  SignalIdentity,
-  type SignalIdentityRecord,
-} from './signal-identity.ts'
+import { Intake, receiptAttrs } from './intake.ts'
+import { type DeviceAddress, formatJid, lidOf } from './jids.ts'
+import { mediaRetryAnswer } from './media-retry.ts'
+import type { KnownMessage } from './message-builder.ts'
+import { pad } from './message-padding.ts'
+import type { MessageView } from './message-view.ts'
+import { type Destination, Outbox } from './outbox.ts'
+import type { OutgoingMessage } from './outgoing-messages.ts'
+import { PhoneKeys } from './phone-keys.ts'
+import type { SenderKeysRecord } from './sender-keys.ts'
+import type { ShownSentMessage } from './sent-messages.ts'
+import type { SessionRecords, SignalIdentity, SignalIdentityRecord } from './signal-identity.ts'
 import type { Simulator } from './simulator.ts'
 
 export interface PhoneSettings {
@@ -31,7 +31,9 @@ export interface PhoneSettings {
   /** Whether a decrypted message is answered with a delivered receipt, and after that with a read receipt. */
   autoDeliver: boolean
   autoRead: boolean
-  /** Whether its receipts come from its LID or from its number; WhatsApp does both. */
+  /** Whether a voice note that was read is played, too. */
+  autoPlay: boolean
+  /** Whether its receipts come from its LID or from its number; WhatsApp does both. In groups the group decides. */
   receiptsFrom: 'lid' | 'pn'
   /** Whether a newly linked device is sent app-state keys and history, as WhatsApp's phones do. */
   history: boolean
@@ -42,49 +44,55 @@ export interface PhoneRecord extends PhoneSettings {
   signal: SignalIdentityRecord
 }
 
+export interface StoredPhone {
+  phone?: PhoneRecord | undefined
+  sessions?: SessionRecords | undefined
+  senderKeys?: SenderKeysRecord | undefined
+  inbox?: InboxRecord | undefined
+}
+
 const DEFAULTS: PhoneSettings = {
   name: '',
   business: false,
   autoDeliver: true,
   autoRead: true,
+  autoPlay: false,
   receiptsFrom: 'lid',
   history: true,
 }
 
-const RETRIES_MAX = 5
-/** From the second retry on a retry receipt carries a bundle, since the sender's session may be the cause. */
-const RETRY_WITH_KEYS = 2
+/** What own companions sent lately: enough for a reaction to it, and to upload its media again. */
+const COPIES_MAX = 1000
 
 export class Phone {
   readonly phoneNumber: string
   readonly inbox: Inbox
+  readonly keys: PhoneKeys
   readonly #simulator: Simulator
-  readonly #sent = new SentMessages()
-  /** The device identity that was verified last, by companion. */
-  readonly #checkedIdentities = new Map<string, Buffer>()
-  #signal: SignalIdentity
+  readonly #outbox: Outbox
+  readonly #intake: Intake
+  readonly #copies = new Map<string, MessageView>()
   #settings: PhoneSettings
   #nextDevice: number
   /** One thing after the other: messages are shown, and receipts leave, in the order of arrival. */
   #work: Promise<unknown> = Promise.resolve()
 
-  constructor(
-    simulator: Simulator,
-    phoneNumber: string,
-    stored: { phone?: PhoneRecord; sessions?: SessionRecords | undefined; inbox?: InboxRecord | undefined },
-  ) {
+  constructor(simulator: Simulator, phoneNumber: string, stored: StoredPhone) {
     const { store } = simulator
     this.#simulator = simulator
     this.phoneNumber = phoneNumber
     const { nextDevice, signal, ...settings } = stored.phone ?? { nextDevice: 1, signal: undefined }
     this.#settings = { ...DEFAULTS, ...settings }
     this.#nextDevice = nextDevice
-    this.#signal = this.#identity(signal, stored.sessions)
+    this.keys = new PhoneKeys(simulator, phoneNumber, { ...stored, signal }, () => this.#changed())
     this.inbox = new Inbox(() => store.changed('inboxes', phoneNumber, () => this.inbox.record()), stored.inbox)
+    const known = (id: string, group: Group | undefined) => this.#known(id, group)
+    this.#outbox = new Outbox(simulator, phoneNumber, this.keys, known)
+    this.#intake = new Intake(simulator, phoneNumber, this.keys, this.inbox, known)
   }
 
   get signal(): SignalIdentity {
-    return this.#signal
+    return this.keys.signal
   }
 
   get settings(): PhoneSettings {
@@ -98,11 +106,7 @@ export class Phone {
 
   /** Sets the phone up anew, with a new identity and without any session. Returns the numbers that it had sessions with. */
   reinstall(): Set<string> {
-    const peers = this.#signal.peers()
-    this.#signal = this.#identity()
-    this.#changed()
-    this.#sessionsChanged()
-    return peers
+    return this.keys.replace()
   }
 
   takeDeviceNumber(): number {
@@ -111,30 +115,38 @@ export class Phone {
     return device
   }
 
-  /** A `<message>` for this phone, with one ciphertext. */
+  /** A `<message>` for this phone. */
   receive(sender: DeviceAddress, stanza: BinaryNode): void {
-    this.#inBackground(() => this.#decrypt(sender, stanza))
+    this.#inBackground(async () => {
+      const taken = await this.#intake.take(sender, stanza)
+      if (taken.kind === 'own') this.#keepCopy(taken.id, taken.view)
+      if (taken.kind === 'again' && this.#settings.autoDeliver) this.#sendReceipt(taken.entry, undefined)
+      if (taken.kind === 'shown') this.#answer(taken.entry)
+    })
   }
 
   /** A `<receipt>` about something that this phone sent. */
   receiveReceipt(sender: DeviceAddress, receipt: BinaryNode): void {
-    const ids = [receipt.attrs.id ?? '', ...children(child(receipt, 'list'), 'item').map(({ attrs }) => attrs.id ?? '')]
-    if (receipt.attrs.type === 'retry') this.#inBackground(() => this.#sendAgain(sender, ids[0] ?? '', receipt))
-    else for (const id of ids) this.#sent.noteReceipt(sender, id, receipt.attrs.type, this.#timestamp())
+    const { id = '', type } = receipt.attrs
+    const ids = [id, ...children(child(receipt, 'list'), 'item').map(({ attrs }) => attrs.id ?? '')]
+    if (type === 'retry') this.#inBackground(() => this.#outbox.sendAgain(sender, id, receipt))
+    else for (const each of ids) this.#outbox.sent.noteReceipt(sender, each, type, this.#timestamp())
   }
 
-  /** Sends a text to all devices of a number and to this number's own companions; resolves when it is on its way. */
-  send(to: Account, text: string, id = `3A${randomBytes(9).toString('hex').toUpperCase()}`): Promise<string> {
+  /** An own companion could not download a medium: it is uploaded again, and the companion told where. */
+  answerMediaRetry(companion: DeviceAddress, receipt: BinaryNode): void {
+    this.#inBackground(async () => {
+      const view = this.#find(receipt.attrs.id ?? '')
+      const answer = await mediaRetryAnswer(this.#simulator, this.phoneNumber, receipt, view)
+      this.#simulator.directory.companion(companion)?.mailbox.deliver(answer)
+    })
+  }
+
+  /** Resolves with the message's id when it is on its way; throws UnknownMessage for what it refers to and does not know. */
+  send(request: OutgoingMessage, destination: Destination): Promise<string> {
     return this.#enqueue(async () => {
-      const message = Buffer.from(proto.Message.encode({ conversation: text }).finish())
-      const sentAt = this.#timestamp()
-      this.#sent.add({ id, to: to.phoneNumber, text, sentAt, message })
-      const { directory } = this.#simulator
-      const own = directory.account(this.phoneNumber)
-      const others = own && own !== to ? directory.devices(own) : []
-      const targets = [...directory.devices(to), ...others].filter((each) => deviceKey(each) !== this.#key)
-      await this.#transmit(id, to, message, targets)
-      return id
+      const built = await this.#outbox.compose(request, destination)
+      return this.#outbox.send(built, destination, request.id)
     })
   }
 
@@ -143,11 +155,11 @@ export class Phone {
     this.#inBackground(async () => {
       const own = this.#simulator.directory.account(this.phoneNumber)
       if (!own || !this.#settings.history) return
-      const known = [...this.#signal.peers()].map((peer) => this.#simulator.directory.account(peer))
+      const known = [...this.signal.peers()].map((peer) => this.#simulator.directory.account(peer))
       const contacts = [own, ...known.filter((each) => each !== undefined && each !== own)] as Account[]
       for (const message of firstMessages(contacts, this.#simulator.now())) {
         const id = randomBytes(10).toString('hex').toUpperCase()
-        const encrypted = await this.#encrypt(device, pad(proto.Message.encode(message).finish()))
+        const encrypted = await this.keys.encrypt(device, pad(proto.Message.encode(message).finish()))
         if (!encrypted) return
         const { type, body } = encrypted
         const to = formatJid(own.lid, 'lid', device.device)
@@ -159,28 +171,52 @@ export class Phone {
     })
   }
 
-  /** Shows the sender that the message was read. False if there is no such message. */
-  read(id: string): boolean {
+  /** Sends a receipt by hand, for phones that do not by themselves. False if the inbox has no such message. */
+  giveReceipt(id: string, type: 'delivered' | 'read' | 'played'): boolean {
     const message = this.inbox.findById(id)
     if (!message) return false
-    this.inbox.markRead(message)
-    this.#sendReceipt(message, 'read')
+    if (type !== 'delivered') this.inbox.mark(message, type)
+    this.#sendReceipt(message, type === 'delivered' ? undefined : type)
     return true
   }
 
-  /** Sends the delivered receipt that `autoDeliver: false` held back. False if there is no such message. */
-  confirmDelivery(id: string): boolean {
-    const message = this.inbox.findById(id)
-    if (message) this.#sendReceipt(message, undefined)
-    return message !== undefined
+  sentMessages(): ShownSentMessage[] {
+    return this.#outbox.sent.shown()
   }
 
-  sentMessages(): Omit<SentMessage, 'message'>[] {
-    return this.#sent.shown()
+  #answer(entry: InboxMessage): void {
+    const { id, from, device, arrivals, kind } = entry
+    const { events } = this.#simulator
+    events.publish({ event: 'received', id, phone: this.phoneNumber, from: `${from}:${device}`, kind, arrivals })
+    if (!this.#settings.autoDeliver) return
+    this.#sendReceipt(entry, undefined)
+    if (!this.#settings.autoRead) return
+    this.giveReceipt(id, 'read')
+    if (this.#settings.autoPlay && entry.ptt) this.giveReceipt(id, 'played')
   }
 
-  get #key(): string {
-    return deviceKey({ phoneNumber: this.phoneNumber, device: 0 })
+  #sendReceipt({ id, from, device, group }: InboxMessage, type: 'read' | 'played' | undefined): void {
+    const attrs = receiptAttrs({ phoneNumber: from, device }, this.#simulator.groups.get(group), id, type)
+    this.#simulator.router.routeReceipt({ phoneNumber: this.phoneNumber, device: 0 }, node('receipt', attrs))
+  }
+
+  #keepCopy(id: string, view: MessageView): void {
+    this.#copies.set(id, view)
+    const oldest = this.#copies.keys().next().value
+    if (this.#copies.size > COPIES_MAX && oldest !== undefined) this.#copies.delete(oldest)
+  }
+
+  #find(id: string): MessageView | undefined {
+    return this.inbox.findById(id) ?? this.#outbox.sent.get(id)?.view ?? this.#copies.get(id)
+  }
+
+  #known(id: string, group: Group | undefined): KnownMessage | undefined {
+    const view = this.#find(id)
+    if (!view) return undefined
+    const received = this.inbox.findById(id)
+    const author = received?.from ?? this.phoneNumber
+    const authorJid = group ? group.jidOf(author) : formatJid(lidOf(author), 'lid')
+    return { id, fromMe: received === undefined, authorJid, view }
   }
 
   #timestamp(): string {
@@ -195,19 +231,6 @@ export class Phone {
     }))
   }
 
-  #sessionsChanged(): void {
-    this.#simulator.store.changed('sessions', this.phoneNumber, () => this.signal.sessionRecords())
-  }
-
-  #identity(record?: SignalIdentityRecord, sessions?: SessionRecords): SignalIdentity {
-    const options = {
-      owner: this.phoneNumber,
-      onKeysChanged: () => this.#changed(),
-      onSessionsChanged: () => this.#sessionsChanged(),
-    }
-    return new SignalIdentity(options, record, sessions)
-  }
-
   #enqueue<T>(job: () => Promise<T>): Promise<T> {
     const result = this.#work.then(job)
     this.#work = result.catch(() => undefined)
@@ -220,144 +243,5 @@ export class Phone {
       const detail = error instanceof Error ? error.message : String(error)
       this.#simulator.events.publish({ event: 'phone-error', phone: this.phoneNumber, detail })
     })
-  }
-
-  async #decrypt(sender: DeviceAddress, stanza: BinaryNode): Promise<void> {
-    const id = stanza.attrs.id ?? ''
-    const encrypted = child(stanza, 'enc')
-    let message: proto.Message
-    try {
-      const body = contentBytes(encrypted)
-      const type = encrypted?.attrs.type
-      if (type === 'pkmsg') this.#checkIdentity(sender, stanza)
-      if (!body || (type !== 'pkmsg' && type !== 'msg')) throw new Error(`no ciphertext of a known type (${type})`)
-      message = proto.Message.decode(unpad(await this.signal.decrypt(sender, type satisfies CiphertextType, body)))
-    } catch (error) {
-      this.#decryptFailed(sender, stanza, error instanceof Error ? error.message : String(error))
-      return
-    }
-    this.inbox.resolve(sender.phoneNumber, id)
-    this.#simulator.stats.decrypted(this.phoneNumber, id)
-    // A copy of what an own companion sent or asked: read by the phone, not shown as received.
-    if (sender.phoneNumber === this.phoneNumber) return
-    const entry = this.inbox.add({
-      id,
-      from: sender.phoneNumber,
-      device: sender.device,
-      type: typeOf(message),
-      text: textOf(message),
-      receivedAt: this.#timestamp(),
-    })
-    const { arrivals } = entry
-    this.#simulator.events.publish({
-      event: 'received',
-      id,
-      phone: this.phoneNumber,
-      from: deviceKey(sender),
-      arrivals,
-    })
-    if (this.#settings.autoDeliver) this.#sendReceipt(entry, undefined)
-    if (this.#settings.autoDeliver && this.#settings.autoRead) {
-      this.inbox.markRead(entry)
-      this.#sendReceipt(entry, 'read')
-    }
-  }
-
-  /** Throws for a companion's first message without its account's and its own signature. */
-  #checkIdentity(sender: DeviceAddress, stanza: BinaryNode): void {
-    const { directory } = this.#simulator
-    const account = directory.account(sender.phoneNumber)?.phone.signal.identity.publicKey
-    const companion = directory.companion(sender)?.keys.identityKey
-    if (sender.device === 0 || !account || !companion) return
-    const encoded = contentBytes(child(stanza, 'device-identity'))
-    // A client repeats the same one until it is answered; verifying costs as much as decrypting.
-    if (encoded && this.#checkedIdentities.get(deviceKey(sender))?.equals(encoded)) return
-    if (!encoded || !identityHolds(encoded, { account, companion })) throw new Error('no valid device identity')
-    this.#checkedIdentities.set(deviceKey(sender), encoded)
-  }
-
-  #decryptFailed(sender: DeviceAddress, stanza: BinaryNode, reason: string): void {
-    const { stats, events } = this.#simulator
-    const id = stanza.attrs.id ?? ''
-    // A copy of a message that is shown already: the sender needs its receipt, not a request for one more copy.
-    const shown = this.inbox.get(sender.phoneNumber, id)
-    if (shown) {
-      stats.decryptFailures++
-      shown.arrivals++
-      if (this.#settings.autoDeliver) this.#sendReceipt(shown, undefined)
-      return
-    }
-    const failed = this.inbox.failed(sender.phoneNumber, sender.device, id, reason)
-    stats.decryptFailed(this.phoneNumber, id)
-    events.publish({ event: 'undecryptable', id, phone: this.phoneNumber, from: deviceKey(sender), reason })
-    if (failed.failures > RETRIES_MAX) return
-    const count = failed.failures.toString()
-    const content = [
-      node('retry', { count, id, t: stanza.attrs.t ?? unixSeconds(this.#simulator.now()), v: '1', error: '0' }),
-      node('registration', {}, bigEndian(this.signal.registrationId, 4)),
-    ]
-    if (failed.failures >= RETRY_WITH_KEYS) content.push(retryKeys(this.signal.takeBundle(), KEY_TYPE))
-    const { recipient } = stanza.attrs
-    this.#routeReceipt(sender, { id, type: 'retry', ...(recipient === undefined ? {} : { recipient }) }, content)
-  }
-
-  #sendReceipt(message: InboxMessage, type: 'read' | undefined): void {
-    const attrs = { id: message.id, ...(type === undefined ? {} : { type }) }
-    this.#routeReceipt({ phoneNumber: message.from, device: message.device }, attrs)
-  }
-
-  #routeReceipt(to: DeviceAddress, attrs: BinaryNode['attrs'], content?: BinaryNode[]): void {
-    const jid = formatJid(lidOf(to.phoneNumber), 'lid', to.device)
-    const sender = { phoneNumber: this.phoneNumber, device: 0 }
-    this.#simulator.router.routeReceipt(sender, node('receipt', { to: jid, ...attrs }, content))
-  }
-
-  async #sendAgain(sender: DeviceAddress, id: string, receipt: BinaryNode): Promise<void> {
-    const sent = this.#sent.get(id)
-    const to = sent && this.#simulator.directory.account(sent.to)
-    if (!sent || !to) return
-    const retries = this.#sent.noteRetry(sender, id)
-    if (retries > RETRIES_MAX) return
-    const bundle = bundleFromRetry(receipt) ?? this.#simulator.directory.takeBundle(sender)
-    if (!bundle) return
-    await this.signal.startSession(sender, bundle)
-    await this.#transmit(id, to, sent.message, [sender], retries)
-  }
-
-  async #transmit(
-    id: string,
-    to: Account,
-    message: Buffer,
-    targets: DeviceAddress[],
-    retryCount?: number,
-  ): Promise<void> {
-    const toJid = formatJid(to.lid, 'lid')
-    const own = pad(
-      proto.Message.encode({
-        deviceSentMessage: { destinationJid: toJid, message: proto.Message.decode(message) },
-      }).finish(),
-    )
-    const participants: BinaryNode[] = []
-    for (const target of targets) {
-      const copy = target.phoneNumber === this.phoneNumber ? own : pad(message)
-      const encrypted = await this.#encrypt(target, copy)
-      if (!encrypted) continue
-      const { type, body } = encrypted
-      const attrs = { v: '2', type, ...(retryCount === undefined ? {} : { count: retryCount.toString() }) }
-      const jid = formatJid(lidOf(target.phoneNumber), 'lid', target.device)
-      participants.push(node('to', { jid }, [node('enc', attrs, body)]))
-    }
-    const stanza = node('message', { id, to: toJid, type: 'text' }, [node('participants', {}, participants)])
-    this.#simulator.router.routeMessage({ phoneNumber: this.phoneNumber, device: 0 }, stanza)
-  }
-
-  /** In the session with that device, opened with one of its prekeys where there is none; undefined if it is unlinked. */
-  async #encrypt(target: DeviceAddress, plaintext: Buffer): Promise<Ciphertext | undefined> {
-    if (!this.#signal.hasSession(target)) {
-      const bundle = this.#simulator.directory.takeBundle(target)
-      if (!bundle) return undefined
-      await this.#signal.startSession(target, bundle)
-    }
-    return this.#signal.encrypt(target, plaintext)
   }
 }

@@ -1,23 +1,31 @@
-/** What a phone sent lately: its plaintext, for retries, and what the recipient's devices said about it. */
+/** What a phone sent lately: its plaintext, for retries, and what the recipients' devices said about it. */
 
 import { type DeviceAddress, deviceKey } from './jids.ts'
+import type { MessageView } from './message-view.ts'
 
 export interface DeviceReceipts {
   delivered?: string
   read?: string
+  played?: string
   retries?: number
 }
 
 export interface SentMessage {
   id: string
+  /** A phone number, or the id of a group. */
   to: string
-  text: string
   sentAt: string
+  view: MessageView
   /** The Message protobuf. */
   message: Buffer
+  /** What the stanza says of it, which a retry repeats. */
+  attrs: { type: string; mediaType?: string; edit?: string }
   /** By the recipient's device. */
   receipts: Record<string, DeviceReceipts>
 }
+
+/** As the control API shows it. */
+export type ShownSentMessage = Omit<SentMessage, 'message' | 'view' | 'attrs'> & MessageView
 
 const KEPT_MAX = 5000
 
@@ -37,8 +45,9 @@ export class SentMessages {
   noteReceipt(device: DeviceAddress, id: string, type: string | undefined, at: string): void {
     const receipts = this.#receipts(device, id)
     if (!receipts) return
-    if (type === 'read' || type === 'played') receipts.read = at
-    else if (type === undefined) receipts.delivered = at
+    if (type === undefined) receipts.delivered ??= at
+    else if (type === 'read' || type === 'played') receipts[type] ??= at
+    if (type === 'played') receipts.read ??= at
   }
 
   /** Returns how often the device has asked for this message by now; 0 if it is not kept. */
@@ -49,8 +58,11 @@ export class SentMessages {
     return receipts.retries
   }
 
-  shown(): Omit<SentMessage, 'message'>[] {
-    return [...this.#messages.values()].map(({ message: _, ...shown }) => shown)
+  shown(): ShownSentMessage[] {
+    return [...this.#messages.values()].map(({ message: _message, attrs: _attrs, view, ...shown }) => ({
+      ...shown,
+      ...view,
+    }))
   }
 
   #receipts(device: DeviceAddress, id: string): DeviceReceipts | undefined {

@@ -1,6 +1,7 @@
-/** The simulated WhatsApp server: one port for the WebSocket at `/ws/chat` and for the control API. */
+/** The simulated WhatsApp server: one port for the WebSocket at `/ws/chat`, media and the control API. */
 
-import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http'
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
@@ -15,9 +16,13 @@ import { ControlApi } from './control-api.ts'
 import { Directory } from './directory.ts'
 import { EventLog, type TimedEvent } from './events.ts'
 import { Faults } from './faults.ts'
+import { Groups } from './groups.ts'
 import { answerIq } from './iq.ts'
 import { admit } from './login.ts'
+import { serveMedia } from './media-http.ts'
+import { MediaStore } from './media-store.ts'
 import { PairingDesk } from './pairing.ts'
+import { PresenceBoard } from './presence.ts'
 import { Router } from './routing.ts'
 import type { Simulator } from './simulator.ts'
 import { takeStanza } from './stanzas.ts'
@@ -46,19 +51,23 @@ export interface WhatsAppSimulator {
 const FRAME_BYTES_MAX = 64 * 1024 * 1024
 const CHAT_PATH = '/ws/chat'
 
-async function createSimulator(store: StateStore): Promise<Simulator> {
+async function createSimulator(store: StateStore, media: MediaStore): Promise<Simulator> {
   const now = Date.now
   const stored = (await store.load('server')).get('identity')
   const identity = stored ? restoreServerIdentity(stored as ServerIdentityRecord) : newServerIdentity()
   store.changed('server', 'identity', () => serverIdentityRecord(identity))
-  const simulator = { identity, store, now } as Simulator
+  const simulator = { identity, store, media, now } as Simulator
+  simulator.mediaAuth = randomBytes(24).toString('base64url')
   simulator.stats = new Stats(now)
   simulator.faults = new Faults(now)
   simulator.events = new EventLog()
   simulator.directory = new Directory(simulator)
   simulator.router = new Router(simulator)
   simulator.pairing = new PairingDesk(simulator)
+  simulator.groups = new Groups(simulator)
+  simulator.presence = new PresenceBoard(simulator)
   await simulator.directory.restore()
+  await simulator.groups.restore()
   await store.flush()
   return simulator
 }
@@ -92,6 +101,7 @@ function handlersOf(simulator: Simulator, connections: Set<Connection>): Connect
       if (companion.connection === connection) {
         companion.connection = undefined
         companion.mailbox.leave()
+        simulator.presence.gone(companion)
       }
       events.publish({ event: 'logout', device: companion.key, reason })
     },
@@ -101,11 +111,11 @@ function handlersOf(simulator: Simulator, connections: Set<Connection>): Connect
 /** Starts the server; rejects if the port is taken or the stored state can't be read. */
 export async function startWhatsAppSimulator(options: WhatsAppSimulatorOptions): Promise<WhatsAppSimulator> {
   const { port, host = '127.0.0.1', stateDir, log } = options
-  const simulator = await createSimulator(new StateStore(stateDir))
+  const simulator = await createSimulator(new StateStore(stateDir), await MediaStore.open(stateDir))
   if (log) simulator.events.subscribe(log)
   const connections = new Set<Connection>()
   const control = new ControlApi(simulator, connections)
-  const http = createServer((request, response) => void control.handle(request, response))
+  const http = createServer((request, response) => void answer(request, response))
   const webSockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -120,11 +130,16 @@ export async function startWhatsAppSimulator(options: WhatsAppSimulatorOptions):
   })
   const address = http.address() as AddressInfo
   const authority = `${host.includes(':') ? `[${host}]` : host}:${address.port}`
+  simulator.mediaHost = authority
   return {
     url: `ws://${authority}${CHAT_PATH}`,
     controlUrl: `http://${authority}`,
     rootPublicKeyHex: simulator.identity.rootKey.publicKey.toString('hex'),
     close,
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!(await serveMedia(simulator, request, response))) await control.handle(request, response)
   }
 
   function acceptUpgrades(): void {
@@ -161,5 +176,6 @@ export async function startWhatsAppSimulator(options: WhatsAppSimulatorOptions):
     http.closeAllConnections()
     await closed
     await simulator.store.flush()
+    await simulator.media.close()
   }
 }

@@ -7,7 +7,16 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-export type StateKind = 'server' | 'phones' | 'sessions' | 'inboxes' | 'devices' | 'mailboxes'
+export type StateKind =
+  | 'server'
+  | 'phones'
+  | 'sessions'
+  | 'sender-keys'
+  | 'inboxes'
+  | 'devices'
+  | 'mailboxes'
+  | 'groups'
+  | 'profiles'
 
 const COLLECT_MS = 100
 

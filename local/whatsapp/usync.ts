@@ -6,7 +6,7 @@ import { formatJid, parseJid } from './jids.ts'
 import type { Simulator } from './simulator.ts'
 
 /** Answers one protocol about one user; undefined leaves it out. */
-type Protocol = (account: Account | undefined, askedByLid: boolean) => BinaryNode | undefined
+type Protocol = (account: Account | undefined, askedByLid: boolean, asking: string) => BinaryNode | undefined
 
 const PROTOCOLS: Record<string, Protocol> = {
   contact: (account) => node('contact', { type: account ? 'in' : 'out' }),
@@ -15,8 +15,18 @@ const PROTOCOLS: Record<string, Protocol> = {
     account && !askedByLid ? node('lid', { val: formatJid(account.lid, 'lid') }) : undefined,
   devices: (account) => account && node('devices', {}, [deviceList(account)]),
   business: () => undefined,
-  status: () => undefined,
-  disappearing_mode: () => undefined,
+  status: (account, _, asking) => {
+    if (!account) return undefined
+    const { about, aboutAt, privacy, blocked } = account.profile
+    // Clients read 401 as "has one, but not for you".
+    if (privacy.status === 'none' || blocked.has(asking)) return node('status', { code: '401' })
+    return node('status', { t: aboutAt.toString() }, Buffer.from(about))
+  },
+  disappearing_mode: (account) => {
+    if (!account) return undefined
+    const { disappearingSeconds, disappearingAt } = account.profile
+    return node('disappearing_mode', { duration: disappearingSeconds.toString(), t: disappearingAt.toString() })
+  },
   picture: () => undefined,
 }
 
@@ -28,14 +38,15 @@ function deviceList(account: Account): BinaryNode {
   return node('device-list', {}, [node('device', { id: '0' }), ...companions])
 }
 
-export function answerUsync(simulator: Simulator, usync: BinaryNode): BinaryNode {
+/** `asking` is the number whose device asks. */
+export function answerUsync(simulator: Simulator, asking: string, usync: BinaryNode): BinaryNode {
   const protocols = children(child(usync, 'query')).map(({ tag }) => tag)
   const users = children(child(usync, 'list'), 'user').map((user) => {
     const typed = contentBytes(child(user, 'contact'))?.toString().replaceAll(/\D/g, '')
     const jid = user.attrs.jid ?? formatJid(typed ?? '', 's.whatsapp.net')
     const account = simulator.directory.accountOf(jid)
     const askedByLid = parseJid(jid)?.server === 'lid'
-    const answers = protocols.map((protocol) => PROTOCOLS[protocol]?.(account, askedByLid))
+    const answers = protocols.map((protocol) => PROTOCOLS[protocol]?.(account, askedByLid, asking))
     return node(
       'user',
       { jid },
