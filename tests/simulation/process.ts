@@ -190,7 +190,8 @@ export class Thread {
 
   #after(delayMs: number, callback: () => void): Timer {
     const { process } = this
-    const due = process.monotonic + Math.max(0, delayMs)
+    // Node's timers know whole milliseconds, from 1.
+    const due = process.monotonic + Math.max(1, Math.trunc(delayMs))
     let cancelled = false
     let timer: Timer
     const fire = () => {
