@@ -12,11 +12,12 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const node = join(root, 'node_modules', '.bin', 'node')
 const bin = (name) => join(root, 'node_modules', '.bin', name)
 const NODE_MAJOR = 24
+const NODE_MAJOR_MIN = 20
 const JAVA_MAJOR_MIN = 17
 
 /** Each command: what it needs beside Node, and what it runs, one after the other until one fails. */
 const COMMANDS = {
-  start: { needs: ['java'], runs: (args) => [[node, ['local/main.ts', ...args]]] },
+  start: { needs: ['java'], runs: (args) => [[node, ['local/main.ts', ...args], { endsWithUs: true }]] },
   test: {
     needs: ['java', 'chromium'],
     runs: (args) => [...checks(), [node, [realBin('vitest', 'vitest.mjs'), 'run', ...args]]],
@@ -28,6 +29,7 @@ const COMMANDS = {
   'whatsapp-simulator': { needs: [], runs: (args) => [[node, ['local/whatsapp/main.ts', ...args]]] },
 }
 
+assertOwnNode()
 const [command, ...args] = process.argv.slice(2)
 const chosen = Object.hasOwn(COMMANDS, command ?? '') ? COMMANDS[command] : undefined
 if (chosen === undefined) fail(`usage: node local/bootstrap.mjs ${Object.keys(COMMANDS).join('|')} [arguments]`)
@@ -70,11 +72,17 @@ function install() {
     writeFileSync(stamp, wanted)
     return
   }
-  say('installing what package-lock.json names (npm ci)')
-  const done = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit' })
+  say('installing what package-lock.json names (npm ci): about a minute the first time')
+  // What runs here are development dependencies, whatever NODE_ENV says. Warnings are about the Node that npm runs on, not about ours.
+  const words = ['ci', '--include=dev', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+  const done = spawnSync('npm', words, { cwd: root, stdio: 'inherit' })
   if (done.error !== undefined)
     fail(`npm could not be started (${done.error.message}): install npm, which comes with Node.js`)
-  if (done.status !== 0) fail(`npm ci failed with code ${done.status}`)
+  if (done.signal !== null) process.exit(130)
+  if (done.status !== 0)
+    fail(
+      `npm ci failed with code ${done.status}; the reason is above. Once it is mended, the same command goes on from here`,
+    )
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, wanted)
 }
@@ -93,6 +101,12 @@ function matchesLock() {
       entry.peer === true ||
       installed[path]?.version === entry.version,
   )
+}
+
+/** What starts us only has to install Node 24 and hand over to it. */
+function assertOwnNode() {
+  if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN)
+    fail(`Node.js ${NODE_MAJOR_MIN} or newer is needed to start, this is ${process.version}: see https://nodejs.org`)
 }
 
 function assertNode() {
@@ -141,17 +155,25 @@ function aptInstall(name) {
   spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', name], options)
 }
 
-/** Signals go to the child, which knows how to end; at the terminal it has them already, as one of our process group. */
-function run(program, words) {
+/**
+ * Signals go to the child, which knows how to end; at the terminal it has them already, as one of our process group. A child
+ * that `endsWithUs` has a channel to us, whose end it sees also when we are killed; npm's end we look for ourselves.
+ */
+function run(program, words, { endsWithUs = false } = {}) {
   const child = spawn(program, words, {
     cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH ?? ''}` },
+    stdio: endsWithUs ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
+    env: {
+      ...process.env,
+      PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH ?? ''}`,
+      ...(endsWithUs ? compileCache() : {}),
+    },
   })
   const forward = (signal) => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward)
+  if (endsWithUs) whenNpmEnds(() => child.kill('SIGTERM'))
   return new Promise((resolve) => {
     child.once('error', (error) => {
       say(`${program} could not be started: ${error.message}`)
@@ -162,6 +184,34 @@ function run(program, words) {
       resolve(code ?? (signal === 'SIGINT' ? 130 : 1))
     })
   })
+}
+
+/** What V8 compiled is kept: half of what our processes do until they are ready. */
+function compileCache() {
+  return { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'node') }
+}
+
+/** npm, where it started us, is our grandparent (its shell stands between) or our parent. */
+function whenNpmEnds(then) {
+  if (process.env.npm_lifecycle_event === undefined) return
+  const parent = spawnSync('ps', ['-o', 'ppid=', '-p', String(process.ppid)], { encoding: 'utf8' })
+  const grandparent = Number(parent.stdout ?? '')
+  const shell = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === shell && (!(grandparent > 1) || lives(grandparent))) return
+    clearInterval(timer)
+    then()
+  }, 1_000)
+  timer.unref()
+}
+
+function lives(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
 }
 
 function asksForHelp(words) {

@@ -1,4 +1,4 @@
-/** The demo business profile with its API key: made through the admin API as anybody would, kept for the next start. */
+/** What there is to play with: a business profile with its API key, made through the admin API as anybody would, and two phones. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -17,6 +17,25 @@ export async function demoProfile(stateDir: string, httpUrl: string, adminApiKey
   const demo: Demo = { businessProfileId, apiKey: field(key, 'apiKey') }
   writeFileSync(file, JSON.stringify(demo, undefined, 2), { mode: 0o600 })
   return demo
+}
+
+/** The phone that links its device, and one to write to. */
+export const DEMO_PHONES = { business: '+94714515253', customer: '+94770000001' } as const
+
+/** Both exist in the simulated WhatsApp from here on; one that is there already stays as it is. */
+export async function demoPhones(simulatorUrl: string): Promise<void> {
+  for (const phoneNumber of Object.values(DEMO_PHONES)) {
+    const answer = await fetch(`${simulatorUrl}/phones`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ phoneNumber }),
+    })
+    const text = await answer.text()
+    if (!answer.ok)
+      throw new Error(
+        `The simulated phone ${phoneNumber} could not be made: POST /phones answered ${answer.status} ${text}`,
+      )
+  }
 }
 
 async function works(httpUrl: string, apiKey: string): Promise<boolean> {

@@ -1,9 +1,9 @@
 /** `npm start`: runs the product on this machine until Ctrl-C, and says what a person needs next. */
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, readCommand, USAGE } from './cli.ts'
-import { type Demo, demoProfile } from './demo.ts'
+import { type Demo, demoPhones, demoProfile } from './demo.ts'
 import type { LogLine } from './engine/engine-log.ts'
 import type { Local } from './engine/options.ts'
 import { startLocal } from './engine/start.ts'
@@ -31,7 +31,16 @@ async function run({ options, verbose }: Extract<Command, { kind: 'run' }>): Pro
   const interrupted = interruption()
   let local: Local | undefined
   try {
-    const starting = startLocal({ ...options, root, print: printer(verbose), progress })
+    let demo: Demo | undefined
+    const starting = startLocal({
+      ...options,
+      root,
+      print: printer(verbose),
+      progress,
+      async alongside({ httpUrl, adminApiKey }) {
+        demo = await demoProfile(options.stateDir, httpUrl, adminApiKey)
+      },
+    })
     local = await Promise.race([starting, interrupted.first.then(() => undefined)])
     if (local === undefined) {
       say('stopping')
@@ -41,12 +50,14 @@ async function run({ options, verbose }: Extract<Command, { kind: 'run' }>): Pro
       )
       return 130
     }
-    const demo = await demoProfile(options.stateDir, local.httpUrl, local.adminApiKey)
-    writeFileSync(join(options.stateDir, 'local.json'), `${JSON.stringify(description(local, demo), undefined, 2)}\n`, {
-      mode: 0o600,
-    })
+    if (demo === undefined) throw new Error('local mode is ready without its demo business profile')
+    if (local.simulatorUrl !== undefined) await demoPhones(local.simulatorUrl)
+    const file = join(options.stateDir, 'local.json')
+    // Removed first: only a new file has the mode that is asked for.
+    rmSync(file, { force: true })
+    writeFileSync(file, `${JSON.stringify(description(local, demo), undefined, 2)}\n`, { mode: 0o600 })
     progress('ready')
-    process.stdout.write(nextSteps(local, demo, join(options.stateDir, 'local.json')))
+    process.stdout.write(nextSteps(local, demo, { stateDir: options.stateDir, file, root }))
 
     const ended = await Promise.race([interrupted.first, local.crashed])
     if (ended === 'interrupted') {
@@ -65,7 +76,10 @@ async function run({ options, verbose }: Extract<Command, { kind: 'run' }>): Pro
   }
 }
 
-/** The first signal asks for a graceful stop; the second ends this process, and the kernel then ends its children. */
+/**
+ * The first signal asks for a graceful stop, and so does the end of what started this process; the second ends this process,
+ * and what watches its children then ends them.
+ */
 function interruption(): { readonly first: Promise<'interrupted'> } {
   const { promise: first, resolve } = Promise.withResolvers<'interrupted'>()
   let count = 0
@@ -76,6 +90,8 @@ function interruption(): { readonly first: Promise<'interrupted'> } {
       else process.exit(130)
     })
   }
+  process.once('disconnect', () => resolve('interrupted'))
+  process.channel?.unref()
   return { first }
 }
 
@@ -109,7 +125,6 @@ function description(local: Local, demo: Demo): object {
     adminApiKey: local.adminApiKey,
     demo,
     simulatorUrl: local.simulatorUrl ?? null,
-    controlUrl: local.controlUrl,
     aws: { region: local.region, endpoints: { default: local.endpoint }, credentials: local.rootCredentials },
   }
 }

@@ -40,6 +40,8 @@ export interface LocalOptions {
   }
   /** Every line of every part, as it comes. */
   readonly print?: (line: LogLine) => void
+  /** Called when the APIs answer, beside the start of the workers; the start waits for both. */
+  readonly alongside?: (apis: Pick<Local, 'httpUrl' | 'adminApiKey'>) => Promise<void>
   /** One line for each phase of the start. */
   readonly progress?: (message: string) => void
 }

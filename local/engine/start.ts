@@ -127,7 +127,7 @@ async function start(
 
   const [whatsapp, images, dynamo, queues] = await together([
     startWhatsApp(options, stateDir, log, undo),
-    buildImages(model, assembly, cacheDir, log),
+    buildImages(model, assembly, cacheDir, log, progress),
     dynamoStarting,
     startQueues(model.queues, model.region).then((running) => until('queues', running)),
   ])
@@ -279,6 +279,19 @@ async function start(
   )
   progress('event source mappings poll')
 
+  const output = (name: string): string => {
+    const [, value] = Object.entries(model.outputs).find(([key]) => key.endsWith(name)) ?? []
+    if (value === undefined) throw new TemplateError('Outputs', `the template has no output ${name}`)
+    return localize(value)
+  }
+  const adminSecret = model.secrets.find(({ arn }) => arn === output('AdminApiKeySecretArn'))
+  if (adminSecret === undefined)
+    throw new TemplateError('Outputs', 'AdminApiKeySecretArn is not a secret of the template')
+  const httpUrl = output('HttpApiUrl').replace(/\/$/, '')
+  const adminApiKey = secrets.read(adminSecret)
+  const alongside = options.alongside?.({ httpUrl, adminApiKey })
+  alongside?.catch(() => undefined)
+
   containers = until(
     'containers',
     startContainers({
@@ -296,33 +309,25 @@ async function start(
     }),
   )
   await Promise.race([
-    Promise.all(containers.services.map((service) => service.started())),
+    Promise.all([alongside, ...containers.services.map((service) => service.started())]),
     crash.promise.then(({ part, why }) => {
       throw new Error(`${part} ended while local mode was starting: ${why}`)
     }),
   ])
   progress('workers run')
 
-  const output = (name: string): string => {
-    const [, value] = Object.entries(model.outputs).find(([key]) => key.endsWith(name)) ?? []
-    if (value === undefined) throw new TemplateError('Outputs', `the template has no output ${name}`)
-    return localize(value)
-  }
-  const adminSecret = model.secrets.find(({ arn }) => arn === output('AdminApiKeySecretArn'))
-  if (adminSecret === undefined)
-    throw new TemplateError('Outputs', 'AdminApiKeySecretArn is not a secret of the template')
-  const httpUrl = output('HttpApiUrl').replace(/\/$/, '')
   return {
     httpUrl,
     liveUrl: output('LiveApiUrl'),
     sendsQueueUrl: output('SendsQueueUrl'),
     sendsFifoQueueUrl: output('SendsFifoQueueUrl'),
-    adminApiKey: secrets.read(adminSecret),
+    adminApiKey,
     simulatorUrl: whatsapp?.controlUrl,
     controlUrl: `${listener.url}/_local`,
     region: model.region,
     endpoint: listener.url,
-    rootCredentials,
+    // SDK clients leave marks on the object that they are given.
+    rootCredentials: { accessKeyId: rootCredentials.accessKeyId, secretAccessKey: rootCredentials.secretAccessKey },
     outputs: Object.fromEntries(Object.entries(model.outputs).map(([name, value]) => [name, localize(value)])),
     log,
     calls: () => ({ counts: ledger.counts(), recent: ledger.recent() }),
@@ -347,7 +352,9 @@ async function synthesized(
   log: Parameters<typeof synthesize>[2],
   progress: (message: string) => void,
 ): Promise<string> {
-  const { directory, cached } = await synthesize(root, join(cacheDir, 'assemblies'), log)
+  const { directory, cached } = await synthesize(root, join(cacheDir, 'assemblies'), log, () =>
+    progress('synthesizing the template and bundling its functions'),
+  )
   progress(cached ? 'template is as it was' : 'template synthesized')
   return directory
 }

@@ -8,7 +8,8 @@ export interface StateLock {
 
 /** @throws {Error} one sentence that names the other process */
 export function lockState(stateDir: string): StateLock {
-  mkdirSync(stateDir, { recursive: true })
+  // Keys and devices lie here.
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const file = join(stateDir, 'lock')
   for (let attempt = 0; attempt < 3; attempt += 1) {
     try {

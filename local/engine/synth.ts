@@ -28,14 +28,24 @@ export interface Synthesized {
 /** Assemblies of earlier inputs that are kept, for going back and forth between branches and for runs beside each other. */
 const ASSEMBLIES_KEPT = 5
 
-/** @param root the repository. @param cache folder that keeps assemblies, each under the hash of its inputs */
-export async function synthesize(root: string, cache: string, log: EngineLog): Promise<Synthesized> {
+/**
+ * @param root the repository
+ * @param cache folder that keeps assemblies, each under the hash of its inputs
+ * @param begins called when there is something to synthesize, which takes seconds
+ */
+export async function synthesize(
+  root: string,
+  cache: string,
+  log: EngineLog,
+  begins: () => void = () => undefined,
+): Promise<Synthesized> {
   const directory = join(cache, inputsHash(root))
   if (existsSync(join(directory, 'manifest.json'))) {
     const now = new Date()
     utimesSync(directory, now, now)
     return { directory, cached: true }
   }
+  begins()
   const building = `${directory}.${process.pid}`
   rmSync(building, { recursive: true, force: true })
   mkdirSync(building, { recursive: true })

@@ -26,7 +26,7 @@ export async function startWhatsAppSimulator(
   const child = spawn(process.execPath, [script, '--port', '0', '--state-dir', stateDir], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
-    env: { PATH: hostEnvironment().path },
+    env: { PATH: hostEnvironment().path, ...hostEnvironment().compileCache },
   })
   const reaper = endWithParent(child)
   const errors: string[] = []

@@ -42,13 +42,20 @@ export async function buildImages(
   assembly: Pick<Assembly, 'images'>,
   cache: string,
   log: EngineLog,
+  progress: (message: string) => void = () => undefined,
 ): Promise<ReadonlyMap<string, Image>> {
   const images = new Map<string, Image>()
   for (const { taskDefinition } of model.services) {
     for (const { imageTag, name } of taskDefinition.containers) {
       const asset = assembly.images.get(imageTag)
       if (asset === undefined) throw new TemplateError(name, `its image ${imageTag} is not an asset of the app`)
-      if (!images.has(imageTag)) images.set(imageTag, await buildImage(asset, imageTag, cache, log))
+      if (!images.has(imageTag))
+        images.set(
+          imageTag,
+          await buildImage(asset, imageTag, cache, log, () =>
+            progress(`building the image of ${name}, with a production install`),
+          ),
+        )
     }
   }
   keepNewest(join(cache, 'images'), IMAGES_KEPT)

@@ -36,8 +36,14 @@ const BUILDER = '1'
 
 const run = promisify(execFile)
 
-/** @param cache folder for built images and installs, kept between runs. @param tag the asset's content hash */
-export async function buildImage(asset: ImageAsset, tag: string, cache: string, log: EngineLog): Promise<Image> {
+/** @param cache folder for built images and installs, kept between runs. @param tag the asset's content hash. @param begins called when there is something to build */
+export async function buildImage(
+  asset: ImageAsset,
+  tag: string,
+  cache: string,
+  log: EngineLog,
+  begins: () => void = () => undefined,
+): Promise<Image> {
   const dockerfile = readFileSync(join(asset.directory, asset.dockerFile), 'utf8')
   const instructions = readDockerfile(dockerfile, asset.buildArgs)
   const key = digest(
@@ -57,6 +63,7 @@ export async function buildImage(asset: ImageAsset, tag: string, cache: string, 
     return { ...(JSON.parse(readFileSync(record, 'utf8')) as Omit<Image, 'root'>), root: join(directory, 'root') }
   }
 
+  begins()
   const building = `${directory}.${process.pid}`
   rmSync(building, { recursive: true, force: true })
   const built = await carryOut(instructions, asset.directory, building, cache, log)

@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { EngineLog } from '../contracts.ts'
+import { hostEnvironment } from '../host-environment.ts'
 import { endWithParent } from '../reaper.ts'
 import { type Image, inside } from './image.ts'
 
@@ -78,7 +79,11 @@ function spawnInImage({ image, command, workingDirectory, environment }: Launch)
     isNode ? ['--disable-warning=ExperimentalWarning', guard, ...rest.map((word) => localPath(word, image))] : rest,
     {
       cwd: inside(image.root, workingDirectory),
-      env: { PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`, ...environment },
+      env: {
+        PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+        ...hostEnvironment().compileCache,
+        ...environment,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     },
