@@ -10,9 +10,9 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 export type Line = Readonly<Record<string, unknown>>
 
-const running = new Set<ChildProcess>()
+const running = new Set<NodeProcess>()
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
+  for (const each of running) each.child.kill('SIGKILL')
 })
 for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const, ['SIGHUP', 129] as const]) {
   process.on(signal, () => process.exit(code))
@@ -20,13 +20,7 @@ for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as cons
 
 /** What a bench that failed half-way has left running. */
 export async function killAll(): Promise<void> {
-  await Promise.all(
-    [...running].map(async (child) => {
-      const ended = once(child, 'exit')
-      child.kill('SIGKILL')
-      await ended
-    }),
-  )
+  await Promise.all([...running].map((each) => each.end()))
 }
 
 const tailLines = 20
@@ -41,6 +35,8 @@ export class NodeProcess {
   readonly #lines: Line[] = []
   /** The last lines that it printed. */
   readonly tail: string[] = []
+  /** Whether it was told to end. */
+  #asked = false
   #waiting: { readonly is: (line: Line) => boolean; readonly resolve: (line: Line) => void }[] = []
 
   constructor(name: string, args: readonly string[], env: Readonly<Record<string, string>>) {
@@ -51,11 +47,14 @@ export class NodeProcess {
       env: { PATH: process.env.PATH ?? '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    running.add(this.child)
+    running.add(this)
     const reaper = endWithParent(this.child)
     this.exited = once(this.child, 'exit').then(([code, signal]) => {
-      running.delete(this.child)
+      running.delete(this)
       reaper.release()
+      if (!this.#asked && code !== 0) {
+        process.stderr.write(`${this.name} ended by itself with ${code ?? signal}:\n${this.tail.join('\n')}\n`)
+      }
       return (code ?? signal) as number | string
     })
     for (const stream of [this.child.stdout, this.child.stderr]) {
@@ -86,9 +85,10 @@ export class NodeProcess {
     ])
   }
 
-  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | string> {
+    this.#asked = true
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal)
-    await this.exited
+    return this.exited
   }
 
   #read(text: string): void {

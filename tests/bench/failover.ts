@@ -62,13 +62,13 @@ async function killed({ stack, simulator, count, figures, progress }: Bed, end: 
   const watch = await SocketWatch.over(control, count)
   const at = Date.now()
   if (end === 'known') await stack.kill(victim)
-  else await victim.kill()
+  else await victim.end()
   const backAt = await watch.allBack(1, withinMs)
   const seconds = (backAt - at) / 1_000
-  watch.stop()
   await delay(settleMs)
-  const { maxSocketsPerDevice, conflicts, socketsOpen } = await control.stats()
-  if (socketsOpen !== count) throw new Error(`${socketsOpen} of ${count} sockets are open after the failover`)
+  watch.stop()
+  assertBack(watch, [other])
+  const { maxSocketsPerDevice, conflicts } = await control.stats()
   const moved = watch.gapsMs().length
   progress(`killed, ${end} to the platform: ${moved} of ${count} moved, all back after ${seconds.toFixed(2)} s`)
   const name = end === 'known' ? 'one of two killed, exit known to the platform' : 'one of two killed, exit unknown'
@@ -85,8 +85,7 @@ async function killed({ stack, simulator, count, figures, progress }: Bed, end: 
   add('connections that moved', 'connections', moved)
   add('sockets per device, peak', 'sockets', maxSocketsPerDevice, 1)
   add('conflicts', 'conflicts', conflicts, 0)
-  await stack.kill(other)
-  await stack.kill(victim)
+  await Promise.all([stack.kill(other), stack.kill(victim)])
   await control.emptied()
 }
 
@@ -99,15 +98,14 @@ async function replaced({ stack, simulator, count, figures, progress }: Bed): Pr
   const next = [connector(stack, simulator, count, '2'), connector(stack, simulator, count, '2')]
   await Promise.all(next.map(startedAs))
   const at = Date.now()
-  for (const worker of old) worker.child.kill('SIGTERM')
-  const codes = await Promise.all(old.map(({ exited }) => exited))
+  const codes = await Promise.all(old.map((worker) => worker.end('SIGTERM')))
   const stoppedAfter = (Date.now() - at) / 1_000
   if (codes.some((code) => code !== 0)) throw new Error(`the old workers ended with ${codes.join(' and ')}`)
   await watch.allBack(count, withinMs)
   await delay(settleMs)
   watch.stop()
-  const { maxSocketsPerDevice, conflicts, socketsOpen } = await control.stats()
-  if (socketsOpen !== count) throw new Error(`${socketsOpen} of ${count} sockets are open after the deployment`)
+  assertBack(watch, next)
+  const { maxSocketsPerDevice, conflicts } = await control.stats()
   const gaps = watch.gapsMs().map((gap) => gap / 1_000)
   const p95 = percentile(gaps, 95)
   progress(`rolling replacement: gap ${p95.toFixed(2)} s (95th percentile), done after ${stoppedAfter.toFixed(1)} s`)
@@ -127,7 +125,7 @@ async function replaced({ stack, simulator, count, figures, progress }: Bed): Pr
   add('the old workers have stopped after', 's', stoppedAfter)
   add('sockets per device, peak', 'sockets', maxSocketsPerDevice, 1)
   add('conflicts', 'conflicts', conflicts, 0)
-  for (const worker of next) await stack.kill(worker)
+  await Promise.all(next.map((worker) => stack.kill(worker)))
   await control.emptied()
 }
 
@@ -139,7 +137,7 @@ async function startedAgain({ simulator, count, figures, progress }: Bed, baseli
   await first.says('all were open', ({ event }) => event === 'all open')
   const watch = await SocketWatch.over(control, count)
   const at = Date.now()
-  await first.kill()
+  await first.end()
   const again = start()
   await assertOriginalCurve(again)
   const seconds = ((await watch.allBack(count, withinMs)) - at) / 1_000
@@ -150,12 +148,23 @@ async function startedAgain({ simulator, count, figures, progress }: Bed, baseli
   figures.add('baseline', count, "both replaced: a connection's gap, 95th percentile", 's', percentile(gaps, 95))
   figures.add('baseline', count, "both replaced: a connection's gap, median", 's', percentile(gaps, 50))
   figures.add('baseline', count, "both replaced: a connection's gap, longest", 's', Math.max(...gaps))
-  await again.kill()
+  await again.end()
   await control.emptied()
 }
 
 function connector(stack: Stack, { url, rootKey }: Simulator, count: number, deployment: string): NodeProcess {
   return stack.connector({ url, rootKey, maxConnections: Math.max(1_000, count), deployment })
+}
+
+/** A bench of connections that do not stay is none: what the workers said of them is in the error. */
+function assertBack(watch: SocketWatch, workers: readonly NodeProcess[]): void {
+  const away = watch.away()
+  if (away.length === 0) return
+  const numbers = away.map((device) => `+${device.split(':')[0]}`)
+  const said = workers
+    .flatMap(({ lines }) => lines)
+    .filter((line) => numbers.some((number) => JSON.stringify(line).includes(number)))
+  throw new Error(`${away.join(', ')} did not stay:\n${said.map((line) => JSON.stringify(line)).join('\n')}`)
 }
 
 /** Two workers that hold all connections, in shares that no longer change. */

@@ -53,7 +53,7 @@ export async function memory(
       await assertOriginalCurve(plain)
       await plain.says('all were open', ({ event }) => event === 'all open')
       const held = await heldBy(plain)
-      await plain.kill()
+      await plain.end()
       return held
     }
     for (let run = 0; run < runs; run++) {

@@ -63,7 +63,7 @@ async function restoreOf(
       const restored = await timeToLoggedIn(simulator, count, () => baseline.start({ url, rootKey, count }))
       await assertOriginalCurve(restored.process)
       const { loginRatePeak } = await control.stats()
-      await restored.process.kill()
+      await restored.process.end()
       await control.emptied()
       progress(
         `baseline: ${count} logged in after ${restored.seconds.toFixed(2)} s, ${restored.cpu.toFixed(1)} s of CPU`,

@@ -75,8 +75,12 @@ export class SimulatorControl {
   }
 
   /** Resolves once no socket is open. */
-  async emptied(): Promise<void> {
-    while ((await this.stats()).socketsOpen > 0) await new Promise((resolve) => setTimeout(resolve, 100))
+  async emptied(withinMs = 30_000): Promise<void> {
+    for (const end = Date.now() + withinMs; ; await new Promise((resolve) => setTimeout(resolve, 100))) {
+      const { socketsOpen } = await this.stats()
+      if (socketsOpen === 0) return
+      if (Date.now() > end) throw new Error(`${socketsOpen} sockets are still open after ${withinMs} ms`)
+    }
   }
 
   /** Each login and each socket's end from now on. */

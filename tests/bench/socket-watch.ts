@@ -36,6 +36,11 @@ export class SocketWatch {
     }
   }
 
+  /** Devices without a socket. */
+  away(): string[] {
+    return [...this.#awaySince.keys()]
+  }
+
   /** The longest gap of each device that was away. */
   gapsMs(): number[] {
     return [...this.#gapsMs.values()].map((gaps) => Math.max(...gaps))

@@ -85,7 +85,7 @@ export async function startStack(): Promise<Stack> {
       })
     },
     async kill(connector) {
-      await connector.kill()
+      await connector.end()
       const workerId = await startedAs(connector)
       await fleet.markDead(workerId)
     },
