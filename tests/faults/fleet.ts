@@ -51,6 +51,7 @@ export interface Fault {
 }
 
 const pairingsAtOnce = 6
+const sendTriesMax = 5
 const phonesFrom = 15_552_000_000
 
 /** Local mode with many linked phones, driven and watched from outside, as callers and phones do. */
@@ -156,11 +157,14 @@ export class Fleet {
     return this.tenant.post(`/connections/${line.connectionId}/restart`).then((answer) => ok(answer))
   }
 
-  /** Accepted; gives the id. */
+  /** Accepted; gives the id. What is busy is asked again under the same key, as callers should. */
   async send(line: Line, to: string, body: string): Promise<string> {
     const message = { to, type: 'text', text: { body } }
     const headers = { 'idempotency-key': randomUUID() }
-    return ok(await this.tenant.post(`/connections/${line.connectionId}/messages`, message, headers)).messageId
+    for (let tries = 1; ; tries += 1) {
+      const answer = await this.tenant.post(`/connections/${line.connectionId}/messages`, message, headers)
+      if (answer.status !== 503 || tries === sendTriesMax) return ok(answer).messageId
+    }
   }
 
   async sendStatus(messageId: string, status: string, boundMs?: number): Promise<Frame> {

@@ -8,14 +8,14 @@ import { Traffic } from './traffic.ts'
 import { WhatsAppEvents } from './whatsapp-events.ts'
 
 const workers = 2
-const leaseMs = 9_000
+const leaseMs = 12_000
 const loginRate = 20
 const ackTimeoutMs = 1_500
 const probeIntervalMs = 5_000
 const clocks = {
   LEASE_MS: String(leaseMs),
-  LEASE_MARGIN_MS: '1500',
-  RENEW_MS: '2500',
+  LEASE_MARGIN_MS: '2000',
+  RENEW_MS: '3000',
   LOGIN_RATE: String(loginRate),
   BACKOFF_BASE_MS: '200',
   STABLE_AFTER_MS: '2000',
@@ -88,7 +88,24 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
   }
 
   async function nothingWentWrong(expected: { readonly conflicts?: number } = {}): Promise<void> {
-    expect(await fleet.stats()).toMatchObject({
+    const {
+      conflicts,
+      maxSocketsPerDevice,
+      decryptFailures,
+      undecryptable,
+      resendsRequested,
+      protocolErrors,
+      ...rest
+    } = await fleet.stats()
+    expect({
+      pairings: rest.pairings,
+      conflicts,
+      maxSocketsPerDevice,
+      decryptFailures,
+      undecryptable,
+      resendsRequested,
+      protocolErrors,
+    }).toEqual({
       pairings: 0,
       conflicts: expected.conflicts ?? 0,
       maxSocketsPerDevice: expected.conflicts === undefined ? 1 : 2,
@@ -138,7 +155,7 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
       .filter(({ action }) => /^(dynamodb:(Put|Update|Delete|BatchWrite)|s3:(Put|Delete))/.test(action))
       // Its own row: refused, since it is marked dead.
       .filter(({ resource }) => !/FleetTable/.test(resource))
-    expect(writes).toEqual([])
+    expect(writes.map(({ action, resource, at }) => `${at} ${action} ${resource}`)).toEqual([])
     expect(await traffic.settle(20_000)).toEqual([])
     await nothingWentWrong({ conflicts: owned.length })
   })
@@ -152,7 +169,7 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
     await cameBack(lines, slackMs)
     const gaps = whatsapp.gaps(mark).toSorted((left, right) => left - right)
     expect(gaps.length).toBeGreaterThanOrEqual(lines.length)
-    expect(gaps[Math.ceil(gaps.length * 0.95) - 1]).toBeLessThan(3_000)
+    expect(gaps[Math.ceil(gaps.length * 0.95) - 1]).toBeLessThan(3_000 + slackMs)
     expect(await traffic.settle(20_000)).toEqual([])
     await nothingWentWrong()
   })

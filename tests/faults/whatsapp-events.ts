@@ -24,7 +24,9 @@ export class WhatsAppEvents {
     if (body === null) throw new Error('the simulator gives no events')
     const stream = Readable.fromWeb(body as import('node:stream/web').ReadableStream)
     stream.on('error', () => undefined)
-    createInterface({ input: stream }).on('line', (line) => {
+    const lines = createInterface({ input: stream })
+    lines.on('error', () => undefined)
+    lines.on('line', (line) => {
       const event = JSON.parse(line) as WhatsAppEvent
       log.events.push(event)
       const { device } = event
