@@ -13,7 +13,7 @@ const parts = [
   'tests/whatsapp/**/*.test.ts',
 ]
 /** Each runs the whole product. */
-const wholes = ['tests/end-to-end/**/*.test.ts', 'tests/faults/**/*.test.ts']
+const wholes = ['tests/end-to-end/**/*.test.ts', 'tests/faults/**/*.test.ts', 'tests/guarantees/**/*.test.ts']
 
 /**
  * The projects run one after the other, the whole product alone. No test passes by being quick: the timeouts are so long that
@@ -37,8 +37,8 @@ export default defineConfig({
           name: 'parts',
           include: parts,
           globalSetup: 'tests/adapters/shared-dynamo-setup.ts',
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           sequence: { groupOrder: 1 },
         },
       },

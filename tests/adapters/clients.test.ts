@@ -37,7 +37,7 @@ test('a service that never answers is given up after the timeout, once per attem
   const options = await service(() => {
     requests++
   })
-  const failure = await failureOf(documentClient({ ...options, requestTimeoutMs: 100, attempts: 2 }).send(read))
+  const failure = await failureOf(documentClient({ ...options, requestTimeoutMs: 1_000, attempts: 2 }).send(read))
   expect(failure).toMatchObject({ name: 'TimeoutError' })
   expect(isTransient(failure)).toBe(true)
   expect(requests).toBe(2)

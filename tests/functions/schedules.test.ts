@@ -1,11 +1,22 @@
 import type { EventBridgeEvent } from 'aws-lambda'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { orphaned, Pulse } from '../../functions/schedule/pulse.ts'
 import { outboundKey, whatsappIdOf } from '../../shared/aws/ids.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { FleetView, WorkerRow } from '../../shared/domain/stores/fleet.ts'
 import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
 import { type Cloud, lambdaContext, partitions, startCloud } from './cloud.ts'
+
+/** What happens in the world while a handler pauses. */
+const meanwhile = vi.hoisted(() => ({ happens: async (): Promise<void> => undefined }))
+vi.mock('node:timers/promises', async (importOriginal) => {
+  const timers = await importOriginal<typeof import('node:timers/promises')>()
+  const pause = async (ms?: number): Promise<void> => {
+    await meanwhile.happens()
+    await timers.setTimeout(ms)
+  }
+  return { ...timers, setTimeout: pause }
+})
 
 let cloud: Cloud
 let handlers: Awaited<ReturnType<typeof load>>
@@ -150,14 +161,13 @@ describe('no worker', () => {
     const [living, orphan] = [await connection(0), await connection(1)]
     const gone = await connection(1, { status: 'disconnected', reason: 'logged_out' })
     let counter = 1
-    const renewing = setInterval(() => {
-      void fleet.renew('living', ++counter, { connections: 1, state: 'live' })
-    }, 50)
-    try {
-      await handlers.noWorker(scheduled, lambdaContext)
-    } finally {
-      clearInterval(renewing)
+    meanwhile.happens = async () => {
+      await fleet.renew('living', ++counter, { connections: 1, state: 'live' })
     }
+    await handlers.noWorker(scheduled, lambdaContext).finally(() => {
+      meanwhile.happens = async () => undefined
+    })
+    expect(counter).toBeGreaterThan(1)
     expect(await reason(living)).toBe('open')
     expect(await cloud.stores.connections.get(orphan)).toMatchObject({ status: 'reconnecting', reason: 'no_worker' })
     expect(await reason(gone)).toBe('logged_out')

@@ -1,5 +1,6 @@
 /** A linked device over the model auth store and the simulated WhatsApp server, and the few words the tests say to it. */
 import { authStates } from '../../../connector/auth/auth-states.ts'
+import type { JournalSettings } from '../../../connector/auth/journal.ts'
 import type {
   AuthState,
   AuthStates,
@@ -45,6 +46,7 @@ export class World {
     this.sent = sent
   }
 
+  /** A send is given up after half a minute, as in production, unless that is what the test is about. */
   static async start(options: { rootKey?: string; sendTimeoutMs?: number } = {}): Promise<World> {
     const simulator = await startWhatsAppSimulator({ port: 0 })
     const sent = new Map<string, SendContent>()
@@ -56,7 +58,7 @@ export class World {
         url: simulator.url,
         rootKey: options.rootKey ?? simulator.rootPublicKeyHex,
         deviceName: 'Holdfast',
-        sendTimeoutMs: options.sendTimeoutMs ?? 10_000,
+        sendTimeoutMs: options.sendTimeoutMs ?? 30_000,
       },
     })
     return new World(simulator, port, sent)
@@ -66,9 +68,9 @@ export class World {
     return this.simulator.close()
   }
 
-  states(): AuthStates {
+  states(settings: Partial<JournalSettings> = {}): AuthStates {
     const store = modelAuthStore(this.tables, { clock: processClock, fate: (call) => this.fate(call) })
-    return authStates({ store, clock: processClock, random: processRandom, log: silentLog, newIdentity })
+    return authStates({ store, clock: processClock, random: processRandom, log: silentLog, newIdentity, settings })
   }
 
   async control<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
@@ -150,7 +152,7 @@ export class Told implements SocketListener {
       }
       const timeout = setTimeout(
         () => reject(new Error(`never came: ${what}; events: ${JSON.stringify(this.events)}`)),
-        15_000,
+        40_000,
       )
       this.#checks.add(check)
       check()
@@ -261,10 +263,10 @@ export class Device {
   }
 
   /** A new owner loads what is stored. */
-  async restore(): Promise<void> {
+  async restore(settings: Partial<JournalSettings> = {}): Promise<void> {
     this.epoch += 1
     this.holding = holdingOf(this.epoch)
-    this.states = this.world.states()
+    this.states = this.world.states(settings)
     const outcome = await this.states.load(this.ref, this.holding)
     if (outcome.kind !== 'loaded') throw new Error(`not loaded: ${outcome.kind}`)
     this.state = outcome.state

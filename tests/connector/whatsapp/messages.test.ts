@@ -44,7 +44,7 @@ describe('messages', () => {
 
   it('a probe is a round trip', async () => {
     const device = await Device.linked(world, '94770000013')
-    expect(await device.socket.probe(5_000)).toBe(true)
+    expect(await device.socket.probe(40_000)).toBe(true)
     await world.control('POST', '/faults', {
       kind: 'silent',
       target: { phoneNumber: device.phoneNumber },

@@ -1,6 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { ConnectionRef } from '../../../shared/domain/words.ts'
 import { type ConnectorProcess, startStack } from './stack.ts'
+
+// Each test waits for several processes to start.
+vi.setConfig({ testTimeout: 180_000 })
 
 /** Real processes over the emulators, in one story: each test goes on where the one before ended. */
 let stack: Awaited<ReturnType<typeof startStack>>
@@ -21,7 +24,7 @@ async function owners(): Promise<(string | undefined)[]> {
 
 async function ownedBy(worker: ConnectorProcess): Promise<void> {
   const { workerId } = await worker.says('Connector started')
-  await expect.poll(owners, { timeout: 15_000 }).toEqual(Array(stack.partitionCount).fill(workerId))
+  await expect.poll(owners, { timeout: 60_000 }).toEqual(Array(stack.partitionCount).fill(workerId))
 }
 
 test('a new connection is linked and sends; the health check sees a healthy worker', async () => {

@@ -82,12 +82,12 @@ export async function startStack() {
     auth,
     environment,
 
-    /** Starts `connector/main.ts`; under a shorter lease than in production, so that losing it does not take 12 s. */
+    /** Starts `connector/main.ts`; under a shorter lease than in production, for the test that waits it out. */
     connector(revision = 1, overrides: Record<string, string> = {}): ConnectorProcess {
       const connector = new ConnectorProcess({
         ...environment,
         ECS_CONTAINER_METADATA_URI_V4: `${metadata.url}/${revision}/${randomUUID()}`,
-        LEASE_MS: '3000',
+        LEASE_MS: '6000',
         LEASE_MARGIN_MS: '600',
         RENEW_MS: '600',
         ...overrides,
@@ -140,7 +140,7 @@ export async function startStack() {
     },
 
     /** Polls the row: there is no event to wait for in a table. */
-    async until(ref: ConnectionRef, is: (row: ConnectionRow) => boolean, withinMs = 15_000): Promise<ConnectionRow> {
+    async until(ref: ConnectionRef, is: (row: ConnectionRow) => boolean, withinMs = 60_000): Promise<ConnectionRow> {
       for (const end = Date.now() + withinMs; ; ) {
         const row = await connections.get(ref)
         if (row !== undefined && is(row)) return row
@@ -181,7 +181,7 @@ export async function startStack() {
     },
 
     /** Where a send has come to, once it is no longer queued. */
-    async leavesQueued(ref: ConnectionRef, messageId: string, withinMs = 15_000): Promise<string> {
+    async leavesQueued(ref: ConnectionRef, messageId: string, withinMs = 60_000): Promise<string> {
       for (const end = Date.now() + withinMs; Date.now() < end; ) {
         const row = await messages.get(ref, messageId)
         if (row?.direction === 'outbound' && row.status !== 'queued') return row.status
