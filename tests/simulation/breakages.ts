@@ -7,6 +7,7 @@ import type { GatedState } from '../../connector/whatsapp/egress-gate.ts'
 import type { LeaseTerms } from '../../shared/domain/leases.ts'
 import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
+import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { AuthTables } from './models/auth.ts'
 import { keyOf } from './models/network.ts'
 import type { ModelTables } from './models/stores.ts'
@@ -70,6 +71,17 @@ export class Breakages {
     }
     if (this.mistake === 'journal-forgets') return { ...store, append: async () => ({ kind: 'appended' }) }
     return store
+  }
+
+  messages(store: WorkerMessages): WorkerMessages {
+    if (this.mistake !== 'epoch-unchecked-rows') return store
+    return {
+      ...store,
+      step: async (ref, whatsappId, epoch, step) => {
+        const row = await store.getByWhatsappId(ref, whatsappId)
+        return store.step(ref, whatsappId, Math.max(epoch, row?.epoch ?? 0), step)
+      },
+    }
   }
 
   connections(store: WorkerConnections, tables: ModelTables): WorkerConnections {

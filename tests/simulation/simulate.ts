@@ -101,7 +101,7 @@ class Simulation {
         stores: {
           fleet: this.#fleet,
           connections: breakages.connections(modelConnections(tables), tables),
-          messages: modelMessages(tables),
+          messages: breakages.messages(modelMessages(tables)),
           auth: breakages.authStore(modelAuthStore(auth), auth),
           doorbells,
         },

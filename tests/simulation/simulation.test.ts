@@ -5,8 +5,8 @@ import { readOptions, replayWords, UsageError } from './options.ts'
 import { type SimulationOptions, simulate } from './simulate.ts'
 
 /** What `npm test` may spend on the fixed set; what is left over is for `npm run simulate`. */
-const fixedSetMs = 25_000
-const fixedSeeds = 120
+const fixedSetMs = 20_000
+const fixedSeeds = 100
 const fixedSeedsMin = 10
 
 describe('a fleet under faults', () => {
@@ -70,20 +70,26 @@ const teeth: readonly {
   {
     mistake: 'stamp-late',
     caughtAs: ['oneHolder', 'ownerOnly'],
-    seeds: 60,
+    seeds: 20,
     under: { faults: ['slowThenGone'], faultEveryMs: 15_000, workers: 2 },
   },
   {
     mistake: 'epoch-unchecked-auth',
     caughtAs: ['fenced'],
-    seeds: 20,
-    under: { faults: ['crash'], faultEveryMs: 8_000, trafficEveryMs: 60, connections: 8 },
+    seeds: 30,
+    under: { faults: ['crashBetweenAwaits'], faultEveryMs: 3_000, trafficEveryMs: 250, connections: 6, workers: 3 },
   },
   {
     mistake: 'epoch-unchecked-rows',
     caughtAs: ['fenced'],
-    seeds: 20,
-    under: { faults: ['crash', 'drop'], faultEveryMs: 4_000, trafficEveryMs: 500, connections: 8 },
+    seeds: 30,
+    under: {
+      faults: ['crashBetweenAwaits', 'drop'],
+      faultEveryMs: 2_000,
+      trafficEveryMs: 1_000,
+      connections: 6,
+      workers: 3,
+    },
   },
   { mistake: 'receipts-early', caughtAs: ['acknowledged'], seeds: 10, under: { trafficEveryMs: 200 } },
   { mistake: 'inbound-early', caughtAs: ['acknowledged'], seeds: 10, under: { trafficEveryMs: 200 } },

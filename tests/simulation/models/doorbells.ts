@@ -42,7 +42,8 @@ export class ModelDoorbells implements DoorbellQueue, DoorbellRinger {
 
   async ring(partition: PartitionId, doorbell: Doorbell): Promise<void> {
     const send = doorbell.kind === 'send'
-    const id = `${partition}:${send ? `${doorbell.messageId}:${doorbell.generation}` : doorbell.commandId}`
+    const own = doorbell.kind === 'command' ? doorbell.commandId : doorbell.kind === 'settings' ? doorbell.version : ''
+    const id = `${partition}:${send ? `${doorbell.messageId}:${doorbell.generation}` : `${doorbell.connectionId}:${own}`}`
     const now = this.#clock.monotonic()
     if ((this.#seen.get(id) ?? Number.NEGATIVE_INFINITY) > now - deduplicationMs) return
     this.#seen.set(id, now)

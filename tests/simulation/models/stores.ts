@@ -27,6 +27,8 @@ export class ModelTables {
   readonly connections = new Map<string, ConnectionRow>()
   /** By connection key, then by sort key. */
   readonly messages = new Map<string, Map<string, MessageRow>>()
+  /** By connection key and day. */
+  readonly newChats = new Map<string, Set<string>>()
   /** Every worker's write of a connection that landed, in order. */
   readonly landed: {
     readonly connection: string
@@ -163,6 +165,21 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
         const claims = (row.claims ?? 0) + 1
         tables.put({ ...rest, claims, epoch, version: row.version + 1, updatedAt: now })
         return { kind: 'claimed', claims }
+      }),
+    isKnownChat: (ref, chat) =>
+      request(network, 'messages.isKnownChat', ref, () =>
+        [...(tables.messages.get(keyOf(ref))?.values() ?? [])].some(
+          (row) => row.chat === chat && (row.direction === 'inbound' || !['queued', 'failed'].includes(row.status)),
+        ),
+      ),
+    admitNewChat: (ref, chat, { day, max }) =>
+      request(network, 'messages.admitNewChat', ref, () => {
+        const key = `${keyOf(ref)} ${day}`
+        const chats = tables.newChats.get(key) ?? new Set()
+        tables.newChats.set(key, chats)
+        if (!chats.has(chat) && chats.size >= max) return false
+        chats.add(chat)
+        return true
       }),
     putInbound: (row) =>
       request(network, 'messages.putInbound', row, () => {
