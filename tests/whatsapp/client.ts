@@ -1,5 +1,6 @@
 /** Unmodified Baileys with its auth state in memory, and the few words that these tests say to it and to the simulator. */
 
+import type { Agent } from 'node:https'
 import {
   type AuthenticationState,
   BufferJSON,
@@ -13,6 +14,7 @@ import {
   type WASocket,
 } from '@whiskeysockets/baileys'
 import { pino } from 'pino'
+import type { InboxMessage } from '../../local/whatsapp/inbox.ts'
 import {
   startWhatsAppSimulator,
   type WhatsAppSimulator,
@@ -70,6 +72,7 @@ export interface ClientOptions {
   connectTimeoutMs?: number
   retryRequestDelayMs?: number
   shouldSyncHistoryMessage?: () => boolean
+  fetchAgent?: Agent
 }
 
 /** One Baileys socket, with everything that it reported so far. */
@@ -203,6 +206,15 @@ export class Client {
     return this.until(`the message "${text}"`, () => this.received.find((each) => textOf(each) === text))
   }
 
+  message(id: string): Promise<WAMessage> {
+    return this.until(`the message ${id}`, () => this.received.find(({ key }) => key.id === id))
+  }
+
+  /** Resolves when the server has handled all that was sent before. */
+  ping(): Promise<unknown> {
+    return this.socket.query({ tag: 'iq', attrs: { to: '@s.whatsapp.net', type: 'get', xmlns: 'w:p' } })
+  }
+
   /** A new socket on the same auth state, as after a restart. */
   again(url: string, options: ClientOptions = {}): Client {
     return new Client(url, this.auth, this.#sent, options)
@@ -229,7 +241,7 @@ export function textOf({ message }: WAMessage): string | undefined {
 }
 
 export interface InboxView {
-  messages: { id: string; from: string; device: number; text: string; arrivals: number; read: boolean }[]
+  messages: InboxMessage[]
   undecryptable: { id: string; reason: string; failures: number; resolved: boolean }[]
 }
 
@@ -305,6 +317,18 @@ export class Simulation {
   async send(from: string, to: string, text: string): Promise<string> {
     const { body } = await this.call<{ id: string }>('POST', `/phones/${from}/messages`, { to, text })
     return body.id
+  }
+
+  /** Any kind of message from a phone; fails with the problem that the simulator tells. */
+  async sendMessage(from: string, request: Record<string, unknown>): Promise<{ id: string }> {
+    const { status, body } = await this.call<{ id: string }>('POST', `/phones/${from}/messages`, request)
+    if (status !== 201) throw new Error(`not sent: ${JSON.stringify(body)}`)
+    return body
+  }
+
+  /** The name under which the control API knows what lies at a direct path. */
+  mediumId(directPath: string | null | undefined): string {
+    return /([\w.-]+)\.enc/.exec(directPath ?? '')?.[1] ?? ''
   }
 
   async inbox(phoneNumber: string, count = 0): Promise<InboxView> {
