@@ -47,6 +47,7 @@ async function assemble(config: Config, log: Log): Promise<Connector> {
       ...(config.WHATSAPP_ROOT_KEY === undefined ? {} : { rootKey: config.WHATSAPP_ROOT_KEY }),
     },
     sentContent: async (ref, whatsappId) => (await stores.messages.getByWhatsappId(ref, whatsappId))?.content,
+    messages: stores.messageLookup,
   })
   const createSession = createSessionFactory({
     clock,

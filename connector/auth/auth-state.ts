@@ -3,12 +3,14 @@ import type { Journal } from './journal.ts'
 import { packKeyPair, type Records, unpackKeyPair } from './records.ts'
 import { decodeValue, encodeValue } from './values.ts'
 
-/** What Baileys calls creds: an object of JSON values and bytes. Only these two fields mean something here. */
+/** What Baileys calls creds: an object of JSON values and bytes. Only these fields mean something here. */
 export interface Creds {
   /** Set by the server at pair-success. */
   me?: { id: string; lid?: string; name?: string }
   /** The account's signature of this device: there from the moment that pairing succeeded. */
   account?: unknown
+  /** Random, base64; known to this account's devices only. */
+  advSecretKey?: string
 }
 
 /** A Signal record to set, or null to delete. */

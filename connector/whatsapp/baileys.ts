@@ -2,17 +2,19 @@ import {
   Browsers,
   DEFAULT_CONNECTION_CONFIG,
   makeWASocket,
-  proto,
   type SocketConfig,
   WA_CERT_DETAILS,
 } from '@whiskeysockets/baileys'
+import type { MessageLookup } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, SendContent } from '../../shared/domain/words.ts'
 import { ConnectionAuthState } from '../auth/auth-state.ts'
 import type { AuthState, Clock, Log, OpenRequest, WhatsAppPort } from '../ports.ts'
 import { baileysLogger } from './baileys-log.ts'
 import { BoundedCache } from './bounded-cache.ts'
+import { Composer } from './composer.ts'
 import { guardConsole } from './console-guard.ts'
 import { deviceCache } from './device-cache.ts'
+import { GroupCache } from './groups.ts'
 import { Inbox } from './inbox.ts'
 import { baileysCreds, signalKeyStore } from './key-store.ts'
 import { forgetUnfinishedPairing } from './pairing.ts'
@@ -40,8 +42,8 @@ export interface WhatsAppDependencies {
   readonly settings: WhatsAppSettings
   /** What was sent under an id: a contact's phone may ask for it again. */
   readonly sentContent?: (ref: ConnectionRef, whatsappId: string) => Promise<SendContent | undefined>
-  /** Group metadata, where somebody keeps it. */
-  readonly groupMetadata?: SocketConfig['cachedGroupMetadata']
+  /** The messages that others refer to: replies, reactions, edits. Absent: none is found. */
+  readonly messages?: MessageLookup
 }
 
 const minuteMs = 60_000
@@ -54,6 +56,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
   const logger = baileysLogger(log)
   const retries = new BoundedCache(clock, 20_000, 60 * minuteMs)
   const calls = new BoundedCache(clock, 5_000, 5 * minuteMs)
+  const groupMetadata = new BoundedCache(clock, 2_000, 10 * minuteMs)
   const resends = new BoundedCache(clock, 5_000, 60 * minuteMs)
 
   return {
@@ -65,6 +68,8 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
       const socketLog = log.child({ ...ref })
       const inbox = new Inbox({ state, clock, log: socketLog, onInbound: (message) => listener.onInbound(message) })
       const renewals = new RetryRenewals(state, clock)
+      const composer = new Composer(ref, state, deps.messages)
+      const groups = new GroupCache(groupMetadata.view(account))
       const sock = makeWASocket({
         ...DEFAULT_CONNECTION_CONFIG,
         ...(settings.url !== undefined && { waWebSocketUrl: settings.url }),
@@ -86,14 +91,15 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         syncFullHistory: false,
         shouldSyncHistoryMessage: () => false,
         markOnlineOnConnect: settings.markOnline ?? false,
-        getMessage: async ({ id }) => {
+        getMessage: async ({ id, remoteJid }) => {
           const content = id ? await deps.sentContent?.(ref, id) : undefined
-          return content === undefined ? undefined : proto.Message.fromObject({ conversation: content.text.body })
+          return content && id && remoteJid ? composer.again(id, remoteJid, content) : undefined
         },
-        ...(deps.groupMetadata && { cachedGroupMetadata: deps.groupMetadata }),
+        cachedGroupMetadata: async (jid) => groups.known(jid),
       })
+      groups.watch(sock.ev)
       return new BaileysSocket(
-        { clock, log: socketLog, sendTimeoutMs: settings.sendTimeoutMs, inbox, renewals },
+        { clock, log: socketLog, sendTimeoutMs: settings.sendTimeoutMs, inbox, renewals, composer, groups },
         sock,
         state,
         request,

@@ -1,4 +1,4 @@
-import { areJidsSameUser, isJidGroup, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
+import { areJidsSameUser, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import type { Creds } from '../auth/auth-state.ts'
 import type { HandOver } from '../ports.ts'
 
@@ -8,7 +8,6 @@ import type { HandOver } from '../ports.ts'
  * the send may go on.
  */
 export async function prepareRecipient(sock: WASocket, me: Creds['me'], chat: string): Promise<HandOver | undefined> {
-  if (isJidGroup(chat)) return undefined
   if (me === undefined) return { kind: 'not_sent', why: 'the device is not linked' }
   const own = jidNormalizedUser(chat.endsWith('@lid') && me.lid !== undefined ? me.lid : me.id)
   const devices = await sock.getUSyncDevices([own, chat], true, false)

@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { type BinaryNode, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
+import { type BinaryNode, isJidGroup, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import type { WebSocket } from 'ws'
 import type { SendContent } from '../../shared/domain/words.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
@@ -13,8 +13,10 @@ import type {
   SocketListener,
   WhatsAppSocket,
 } from '../ports.ts'
+import type { Composer } from './composer.ts'
 import { readEnd } from './connection-end.ts'
 import { type EgressGate, gateEgress } from './egress-gate.ts'
+import { type GroupCache, prepareGroup } from './groups.ts'
 import type { Inbox } from './inbox.ts'
 import { watchIncoming } from './incoming.ts'
 import { watchPairing } from './pairing.ts'
@@ -28,6 +30,8 @@ export interface BaileysSocketDependencies {
   readonly sendTimeoutMs: number
   readonly inbox: Inbox
   readonly renewals: RetryRenewals
+  readonly composer: Composer
+  readonly groups: GroupCache
 }
 
 /** How long an orderly end waits for frames that are still to go, and then for the peer's close frame. */
@@ -96,17 +100,19 @@ export class BaileysSocket implements WhatsAppSocket {
 
   async send(whatsappId: string, chat: string, content: SendContent): Promise<HandOver> {
     if (this.#ended || this.#phase !== 'open') return { kind: 'not_sent', why: 'the connection is not open' }
-    const { body } = content.text
-    if (body === '')
-      return { kind: 'refused', code: 'invalid_content', why: 'text.body: expected at least one character' }
     if (jidDecode(chat) === undefined) {
       return { kind: 'refused', code: 'invalid_content', why: `chat: expected a JID, got "${chat}"` }
     }
     const send: SendTry = { whatsappId, givenUp: false, encrypted: false }
-    return this.#bounded(this.#deps.sendTimeoutMs, this.#trySend(send, jidNormalizedUser(chat), body), (why) => {
+    return this.#bounded(this.#deps.sendTimeoutMs, this.#trySend(send, jidNormalizedUser(chat), content), (why) => {
       send.givenUp = true
       return outcomeOf(send, why === 'ended' ? 'the connection ended' : 'WhatsApp did not answer in time')
     })
+  }
+
+  typing(chat: string): void {
+    if (this.#ended || this.#phase !== 'open') return
+    this.#sock.sendPresenceUpdate('composing', chat).catch(nothing)
   }
 
   async probe(timeoutMs: number): Promise<boolean> {
@@ -164,14 +170,18 @@ export class BaileysSocket implements WhatsAppSocket {
     this.terminate('closed_by_us')
   }
 
-  async #trySend(send: SendTry, chat: string, body: string): Promise<HandOver> {
+  async #trySend(send: SendTry, chat: string, content: SendContent): Promise<HandOver> {
+    const { composer, groups } = this.#deps
     try {
-      const problem = await prepareRecipient(this.#sock, this.#state.creds.me, chat)
+      const composed = await composer.compose(send.whatsappId, chat, content)
+      if (composed.kind === 'refused') return { kind: 'refused', code: 'invalid_content', why: composed.why }
+      const problem = isJidGroup(chat)
+        ? await prepareGroup(this.#sock, this.#state, groups, chat)
+        : await prepareRecipient(this.#sock, this.#state.creds.me, chat)
       if (problem !== undefined) return problem
       if (send.givenUp) return { kind: 'not_sent', why: 'the send was given up' }
-      await sendScope.run(send, () =>
-        this.#sock.sendMessage(chat, { text: body, linkPreview: null }, { messageId: send.whatsappId }),
-      )
+      const { content: message, options } = composed.message
+      await sendScope.run(send, () => this.#sock.sendMessage(chat, message, { ...options, messageId: send.whatsappId }))
       return { kind: 'handed_over' }
     } catch (error) {
       return outcomeOf(send, error instanceof Error ? error.message : String(error))

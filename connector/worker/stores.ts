@@ -3,17 +3,19 @@ import { documentClient, objectClient, pollingQueueClient, queueClient } from '.
 import { workerConnections } from '../../shared/aws/connections.ts'
 import { doorbellQueue } from '../../shared/aws/doorbells.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'
+import { messageLookup } from '../../shared/aws/message-lookup.ts'
 import { workerMessages } from '../../shared/aws/messages.ts'
 import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellQueue } from '../../shared/domain/stores/doorbell.ts'
 import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
-import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type { MessageLookup, WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { Config } from '../config.ts'
 
 export interface Stores {
   readonly connections: WorkerConnections
   readonly messages: WorkerMessages
+  readonly messageLookup: MessageLookup
   readonly auth: AuthStore
   readonly fleet: FleetStore
   readonly doorbells: DoorbellQueue
@@ -30,6 +32,7 @@ export function openStores(config: Config): Stores {
   return {
     connections: workerConnections({ documents, table: config.CONNECTIONS_TABLE }),
     messages: workerMessages({ documents, table: config.MESSAGES_TABLE }),
+    messageLookup: messageLookup({ documents, table: config.MESSAGES_TABLE }),
     auth: authStore({ documents, table: config.AUTH_TABLE, objects, bucket: config.AUTH_BUCKET }),
     // A client of its own: the fleet is looked at while the other's sockets are all busy.
     fleet: fleetStore({

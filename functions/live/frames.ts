@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { toConnection } from '../../shared/api/connections.ts'
-import type { ChangeFrame, ConnectionEvent, ConnectionFrame, LiveFrame, MessageFrame } from '../../shared/api/live.ts'
+import type {
+  ChangeFrame,
+  ConnectionEvent,
+  ConnectionFrame,
+  LiveFrame,
+  MessageEvent,
+  MessageFrame,
+} from '../../shared/api/live.ts'
 import { toMessage } from '../../shared/api/messages.ts'
 import type { Problem } from '../../shared/api/problems.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
@@ -76,11 +83,27 @@ export function messageFrame(before: MessageRow | undefined, after: MessageRow):
   if (before !== undefined && sameToSee(toMessage(before), data)) return undefined
   return {
     id: `${after.messageId}:${after.version}`,
-    event: after.direction === 'outbound' ? 'message-status' : 'message-received',
+    event: messageEvent(after),
     at: after.updatedAt,
     connectionId: after.connectionId,
     version: after.version,
     data,
+  }
+}
+
+function messageEvent(row: MessageRow): MessageEvent {
+  if (row.direction === 'outbound') return 'message-status'
+  switch (row.content.type) {
+    case 'reaction':
+      return 'message-reaction'
+    case 'edit':
+      return 'message-edited'
+    case 'delete':
+      return 'message-deleted'
+    case 'poll_vote':
+      return 'poll-vote'
+    default:
+      return 'message-received'
   }
 }
 

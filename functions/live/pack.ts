@@ -1,5 +1,5 @@
 import type { Connection } from '../../shared/api/connections.ts'
-import type { ChangeFrame } from '../../shared/api/live.ts'
+import { type ChangeFrame, type MessageFrame, messageEvents } from '../../shared/api/live.ts'
 
 /** API Gateway refuses a WebSocket message above 128 KB; this leaves room for brackets and envelopes. */
 export const payloadBytesMax = 120 * 1024
@@ -29,13 +29,15 @@ export function payloads(frames: readonly ChangeFrame[]): readonly string[] {
   return parts(frames.map(fitting), payloadBytesMax).map((part) => JSON.stringify(part.length === 1 ? part[0] : part))
 }
 
-/** A text that is too long for a socket is left out; the REST API gives it. */
+/** Content that is too long for a socket is left out; the REST API gives it. */
 function fitting(frame: ChangeFrame): ChangeFrame {
-  if (frame.event !== 'message-status' && frame.event !== 'message-received') return frame
-  if (bytesOf(frame) <= payloadBytesMax) return frame
-  const { text: _, ...data } = frame.data
+  if (!isMessageFrame(frame) || bytesOf(frame) <= payloadBytesMax) return frame
+  const { text: _text, contacts: _contacts, edit: _edit, mentions: _mentions, ...data } = frame.data
   return { ...frame, data: { ...data, truncated: true } }
 }
+
+const isMessageFrame = (frame: ChangeFrame): frame is MessageFrame =>
+  (messageEvents as readonly string[]).includes(frame.event)
 
 export const connectionParts = (connections: readonly Connection[]): readonly (readonly Connection[])[] =>
   connections.length === 0 ? [[]] : parts(connections, payloadBytesMax)

@@ -131,7 +131,7 @@ function newRow(
 /** The same send, however it was written: the hash is over what was understood, in a fixed order. */
 function bodyHash(send: SendMessage): string {
   const scheduled = send.sendAt === undefined ? [] : [send.sendAt]
-  const canonical = JSON.stringify([send.to.to, send.type, send.text.body, send.expiresInSeconds ?? null, ...scheduled])
+  const canonical = JSON.stringify([send.to.to, sendContent(send), send.expiresInSeconds ?? null, ...scheduled])
   return createHash('sha256').update(canonical).digest('hex')
 }
 

@@ -58,9 +58,22 @@ export const connectionDeletedFrameSchema = z
   })
   .meta({ id: 'ConnectionDeletedFrame' })
 
-/** `message-status`: an outbound message was accepted or moved on; `message-received`: an inbound one came. */
+/**
+ * `message-status`: an outbound message was accepted or moved on. The others are inbound: a message, or what somebody did to one,
+ * which names it as `message_id`.
+ */
+export const messageEvents = [
+  'message-status',
+  'message-received',
+  'message-reaction',
+  'message-edited',
+  'message-deleted',
+  'poll-vote',
+] as const
+export type MessageEvent = (typeof messageEvents)[number]
+
 export const messageFrameSchema = z
-  .strictObject({ ...ofConnection, event: z.enum(['message-status', 'message-received']), data: messageSchema })
+  .strictObject({ ...ofConnection, event: z.enum(messageEvents), data: messageSchema })
   .meta({ id: 'MessageFrame' })
 
 /**

@@ -3,18 +3,9 @@ import type { MessageRow } from '../domain/stores/messages.ts'
 import { assertNever, type SendContent, sendErrorCodes, sendStatuses } from '../domain/words.ts'
 import { idSchema, isoTimeSchema, pageQuerySchema, pageSchema } from './common.ts'
 import { given } from './connections.ts'
+import { sendKinds, sendSchema } from './content.ts'
 import { recipientSchema } from './recipients.ts'
-
-/** WhatsApp's own limit is 65,536 characters; longer texts are cut by clients. */
-const textSchema = z
-  .strictObject({
-    body: z
-      .string()
-      .min(1)
-      .max(65_536)
-      .refine((body) => body.trim() !== '', 'must not be blank'),
-  })
-  .meta({ id: 'Text' })
+import { shownContent, shownContentFields } from './shown-content.ts'
 
 /** Default and bounds of how long a send may wait, in seconds. */
 export const expiry = { defaultSeconds: 3600, minSeconds: 10, maxSeconds: 7 * 24 * 3600 } as const
@@ -33,11 +24,9 @@ export const idempotencyKeySchema = z
   .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
   .meta({ description: 'The same key and body again give the same answer and no second message.' })
 
-/** What REST and the sends queues have in common. */
+/** What every kind of send has, by REST and by the sends queues. */
 const sendFields = {
   to: recipientSchema,
-  type: z.literal('text', { error: 'must be one of: text' }),
-  text: textSchema,
   expiresInSeconds: z
     .int()
     .min(expiry.minSeconds)
@@ -51,23 +40,24 @@ const sendFields = {
     }),
 }
 
-export const sendMessageSchema = z.strictObject(sendFields).meta({ id: 'SendMessage' })
+export const sendMessageSchema = sendSchema(sendFields).meta({ id: 'SendMessage' })
 export type SendMessage = z.output<typeof sendMessageSchema>
 
 /** Body of a message on the sends queues. */
-export const queuedSendSchema = z
-  .strictObject({
-    version: z.literal(1, { error: 'must be 1' }),
-    businessProfileId: idSchema,
-    connectionId: idSchema,
-    idempotencyKey: idempotencyKeySchema.optional(),
-    ...sendFields,
-  })
-  .meta({ id: 'QueuedSend' })
+export const queuedSendSchema = sendSchema({
+  version: z.literal(1, { error: 'must be 1' }),
+  businessProfileId: idSchema,
+  connectionId: idSchema,
+  idempotencyKey: idempotencyKeySchema.optional(),
+  ...sendFields,
+}).meta({ id: 'QueuedSend' })
 export type QueuedSend = z.output<typeof queuedSendSchema>
 
+/** The fields of its kind, in the schema's order: the same send gives the same JSON. */
 export function sendContent(send: SendMessage): SendContent {
-  return { type: 'text', text: { body: send.text.body } }
+  const given = send as Readonly<Record<string, unknown>>
+  const names = Object.keys(sendKinds[send.type]).filter((name) => given[name] !== undefined)
+  return Object.fromEntries([['type', send.type], ...names.map((name) => [name, given[name]])]) as SendContent
 }
 
 const sendErrorSchema = z
@@ -78,21 +68,12 @@ const sendErrorSchema = z
   })
   .meta({ id: 'SendError' })
 
-const content = {
-  type: z.enum(['text', 'unsupported']),
-  text: z.strictObject({ body: z.string() }).optional(),
-  kind: z.string().optional().meta({ description: 'With `unsupported`: what WhatsApp calls it.' }),
-  truncated: z
-    .literal(true)
-    .optional()
-    .meta({ description: 'Only on the WebSocket: the text is too long for a frame; the REST API gives it.' }),
-}
-
 const common = {
   messageId: idSchema,
   connectionId: idSchema,
   chat: z.string().meta({ description: 'JID of the chat.' }),
-  ...content,
+  group: z.literal(true).optional().meta({ description: 'The chat is a group; `from` is who wrote it.' }),
+  ...shownContentFields,
   version: z.int().min(0),
   createdAt: isoTimeSchema,
   updatedAt: isoTimeSchema,
@@ -155,7 +136,8 @@ export function toMessage(row: MessageRow): Message {
     messageId: row.messageId,
     connectionId: row.connectionId,
     chat: row.chat,
-    ...publicContent(row.content),
+    ...(row.chat.endsWith('@g.us') ? { group: true as const } : {}),
+    ...shownContent(row.content),
     version: row.version,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
@@ -182,16 +164,5 @@ export function toMessage(row: MessageRow): Message {
       return { ...base, direction: 'inbound', from: { ...row.from }, receivedAt: row.receivedAt }
     default:
       return assertNever(row)
-  }
-}
-
-function publicContent(content: MessageRow['content']): Pick<Message, 'type' | 'text' | 'kind'> {
-  switch (content.type) {
-    case 'text':
-      return { type: 'text', text: { body: content.text.body } }
-    case 'unsupported':
-      return { type: 'unsupported', kind: content.kind }
-    default:
-      return assertNever(content)
   }
 }

@@ -148,8 +148,7 @@ export const sentences = {
   connectionNotFound: 'Connection not found.',
 } as const
 
-/** A validated text send as it is stored and sent. Later kinds join this union. */
-export type SendContent = { readonly type: 'text'; readonly text: { readonly body: string } }
+export type { SendContent } from './content.ts'
 
 export function assertNever(value: never): never {
   throw new Error(`unexpected value: ${JSON.stringify(value)}`)

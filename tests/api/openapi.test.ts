@@ -66,7 +66,8 @@ test('what callers write may leave out what has a default; what they get never d
 })
 
 test('a request body refuses unknown fields, a message tells its direction', () => {
-  expect(resolve('#/components/schemas/SendMessage')).toMatchObject({ additionalProperties: false })
+  const kinds = (resolve('#/components/schemas/SendMessage') as { oneOf: Json[] }).oneOf
+  expect(kinds.map(({ additionalProperties }) => additionalProperties)).toEqual(kinds.map(() => false))
   const message = resolve('#/components/schemas/Message') as { oneOf?: Json[]; anyOf?: Json[] }
   expect(message.oneOf ?? message.anyOf).toHaveLength(2)
 })
@@ -98,7 +99,7 @@ test('no two routes are the same, and every route names its function', () => {
 test.each([
   ['/connections', ['POST', 'GET']],
   ['/connections/con_1', ['GET', 'DELETE']],
-  ['/connections/con_1/messages/msg_1', ['GET']],
+  ['/connections/con_1/messages/msg_1', ['GET', 'DELETE']],
   ['/connections/', []],
   ['/nothing', []],
   ['/', []],

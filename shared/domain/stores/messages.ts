@@ -1,6 +1,8 @@
+import type { InboundContent } from '../content.ts'
 import type {
   ConnectionRef,
   Epoch,
+  EpochMs,
   IsoTime,
   MessageId,
   PartitionId,
@@ -73,10 +75,9 @@ export interface OutboundRow extends MessageRowBase {
 export interface InboundRow extends MessageRowBase {
   readonly direction: 'inbound'
   readonly from: { readonly phoneNumber?: PhoneNumber; readonly lid?: string; readonly name?: string }
-  /** Kinds that Holdfast does not know yet are kept as `unsupported` with the protobuf field's name. */
-  readonly content:
-    | { readonly type: 'text'; readonly text: { readonly body: string } }
-    | { readonly type: 'unsupported'; readonly kind: string }
+  /** JID of who wrote it, as the stanza addressed it. */
+  readonly sender?: string
+  readonly content: InboundContent
   /** WhatsApp's own timestamp of the message. */
   readonly sentAt: IsoTime
   readonly receivedAt: IsoTime
@@ -122,8 +123,29 @@ export interface WorkerMessages {
   claim(ref: ConnectionRef, whatsappId: string, epoch: Epoch, now: IsoTime): Promise<ClaimOutcome>
   /** Puts an inbound row unless it is there: `exists` is success. */
   putInbound(row: InboundRow): Promise<{ readonly kind: 'created' } | { readonly kind: 'exists' }>
+  /** Whether something was exchanged in a chat: a message came in, or one of ours arrived at WhatsApp. */
+  isKnownChat(ref: ConnectionRef, chat: string): Promise<boolean>
+  /** Counts a new chat for a day (`2026-01-31`), once; false where the day has its limit. A new owner continues the count. */
+  admitNewChat(
+    ref: ConnectionRef,
+    chat: string,
+    limit: { readonly day: string; readonly max: number; readonly nowMs: EpochMs },
+  ): Promise<boolean>
   /** For retry receipts: what was sent under that id. */
   getByWhatsappId(ref: ConnectionRef, whatsappId: string): Promise<OutboundRow | undefined>
+}
+
+/** Finds what a message refers to, in either direction. Consistent. */
+export interface MessageLookup {
+  /**
+   * @param id our message id, or WhatsApp's
+   * @param where only with WhatsApp's id of an inbound message: chats and senders (JIDs) that it may have been stored under
+   */
+  find(
+    ref: ConnectionRef,
+    id: string,
+    where?: readonly { readonly chat: string; readonly sender: string }[],
+  ): Promise<MessageRow | undefined>
 }
 
 export type AcceptOutcome =
