@@ -35,7 +35,7 @@ export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMe
     async get(ref, messageId) {
       return [...(tables.messages.get(keyOf(ref))?.values() ?? [])].find((row) => row.messageId === messageId)
     },
-    async list(ref, limit, _next, { status, chat, direction } = {}) {
+    async list(ref, limit, next, { status, chat, direction } = {}) {
       const rows = [...(tables.messages.get(keyOf(ref))?.values() ?? [])].filter(
         (row) =>
           (status === undefined || ('status' in row && row.status === status)) &&
@@ -45,7 +45,10 @@ export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMe
       const newestFirst = rows.sort(
         (a, b) => b.createdAt.localeCompare(a.createdAt) || b.messageId.localeCompare(a.messageId),
       )
-      return { items: newestFirst.slice(0, limit) }
+      const from = next === undefined ? 0 : newestFirst.findIndex(({ key }) => key === next) + 1
+      const items = newestFirst.slice(from, from + limit)
+      const last = items.at(-1)
+      return { items, ...(last !== undefined && from + limit < newestFirst.length && { next: last.key }) }
     },
     async cancel(ref, messageId, at) {
       const row = [...(tables.messages.get(keyOf(ref))?.values() ?? [])].find((each) => each.messageId === messageId)
