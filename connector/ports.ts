@@ -163,6 +163,8 @@ export type HandOver =
 export interface WhatsAppSocket {
   /** Same `whatsappId` for every try of one send. Bounded in time. */
   send(whatsappId: string, chat: string, content: SendContent): Promise<HandOver>
+  /** Shows "typing…" in a chat, until the next message or for some seconds. Where it cannot be shown, nothing happens. */
+  typing?(chat: string): void
   /** A real round trip (w:p ping). False: no answer in time. */
   probe(timeoutMs: number): Promise<boolean>
   /** Unlinks the device; resolves when WhatsApp confirmed or after a bound. */
@@ -253,6 +255,8 @@ export interface Session {
   start(lane: LoginLane): void
   /** The row has an open command (from a doorbell or found at start): reads the row, acts, marks it handled. */
   command(): Promise<void>
+  /** The row was read again: takes over what its owner may change, such as the pace. */
+  adopt?(row: ConnectionRow): void
   /** A send was accepted: keeps it in order; restores the connection when it is down. Idempotent by message id. */
   enqueue(row: OutboundRow): void
   /** Sends waiting or in flight. */

@@ -110,8 +110,8 @@ export class Connector extends Construct {
     const dynamodb = (...actions: string[]) => actions.map((action) => `dynamodb:${action}`)
     allow(dynamodb('GetItem', 'UpdateItem', 'DeleteItem'), [tables.connections.tableArn])
     allow(dynamodb('Query'), [`${tables.connections.tableArn}/index/byPartition`])
-    allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), [tables.messages.tableArn])
-    allow(dynamodb('Query'), [`${tables.messages.tableArn}/index/waiting`])
+    allow(dynamodb('GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'), [tables.messages.tableArn])
+    allow(dynamodb('Query'), [`${tables.messages.tableArn}/index/waiting`, `${tables.messages.tableArn}/index/byChat`])
     allow(dynamodb('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'), [
       tables.fleet.tableArn,
     ])

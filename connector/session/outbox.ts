@@ -1,7 +1,9 @@
 import type { SendsMode } from '../../shared/domain/lifecycle-sends.ts'
+import { type Pace, typingMs } from '../../shared/domain/pace.ts'
 import type { OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, EpochMs, SendError, SendErrorCode } from '../../shared/domain/words.ts'
 import type { AuthState, HandOver, SendReceipt, ServerAck, SessionSettings, Timer, WhatsAppSocket } from '../ports.ts'
+import { Pacing, paceSentences } from './pacing.ts'
 import { RestrictedChats, restrictedCode, restrictionMs } from './restricted-chats.ts'
 import { expired, newChatsRestricted, rejected, unconfirmed } from './send-failures.ts'
 import { SendNotes } from './send-notes.ts'
@@ -14,11 +16,18 @@ const timerMaxMs = 24 * 60 * 60_000
 /** Ids of ended sends that are remembered: the index of waiting sends may still list them for a moment. */
 const endedKept = 5_000
 
+/** A wait that is worth a sentence, and long enough to be cancelled. */
+const notedWaitMs = 5_000
+const goes = { kind: 'go' } as const
+type PaceWait = Extract<ReturnType<Pacing['decide']>, { kind: 'wait' }>
+
 type EntryState =
   /** In the list. */
   | 'waiting'
   /** Being taken out in the store, which ends the time in which it could be cancelled. Nothing left yet. */
   | 'claiming'
+  /** "typing…" is shown in its chat. Nothing left yet. */
+  | 'typing'
   /** The socket has it; its bytes may be leaving. */
   | 'handing'
   /** Left, its ack is awaited. */
@@ -70,6 +79,7 @@ export class Outbox {
   readonly #restricted = new RestrictedChats()
   readonly #notes: SendNotes
   readonly #steps: SendSteps
+  readonly #pacing: Pacing
   #mode: SendsMode = { kind: 'hold', note: '' }
   #socket: WhatsAppSocket | undefined
   #auth: AuthState | undefined
@@ -90,6 +100,7 @@ export class Outbox {
     this.#listener = options.listener
     this.#notes = new SendNotes(options.ref, options.messages, options.store)
     this.#steps = new SendSteps(options.ref, options.messages, options.store)
+    this.#pacing = new Pacing(options.ref, options.messages, options.store, () => this.#pump())
   }
 
   /** Sends waiting or in flight, without those that are not due. */
@@ -134,6 +145,17 @@ export class Outbox {
     }
   }
 
+  /** As the connection's row says now. */
+  setPace(pace: Pace | undefined): void {
+    this.#pacing.set(pace)
+    this.#pump()
+  }
+
+  /** WhatsApp refuses new chats until then, as an earlier owner or this one was told. */
+  restrict(until: EpochMs): void {
+    this.#pacing.restricted(until)
+  }
+
   /** The auth state is loaded: it says of which sends bytes may have left. The others can be cancelled from now on. */
   knows(auth: AuthState): void {
     this.#auth = auth
@@ -173,12 +195,16 @@ export class Outbox {
   async acked({ whatsappId, error }: ServerAck): Promise<void> {
     const chat = this.#entries.get(whatsappId)?.row.chat
     if (error === undefined) {
-      if (chat !== undefined) this.#restricted.allowed(chat)
+      if (chat !== undefined) {
+        this.#restricted.allowed(chat)
+        this.#pacing.known(chat)
+      }
       return this.#end(whatsappId, { status: 'sent', at: this.#now() })
     }
     if (error !== restrictedCode) return this.#fail(whatsappId, rejected(error))
     const until = this.#store.clock.now() + restrictionMs
     if (chat !== undefined) this.#restricted.refused(chat, until)
+    this.#pacing.restricted(until)
     this.#listener.onRestricted(until)
     return this.#fail(whatsappId, { ...newChatsRestricted, whatsappCode: error })
   }
@@ -211,6 +237,7 @@ export class Outbox {
       entry.due?.cancel()
       entry.deadline.timer.cancel()
     }
+    this.#pacing.stop()
     this.#entries.clear()
     this.#list = []
     this.#socket = undefined
@@ -232,9 +259,11 @@ export class Outbox {
     const busyChats = new Set<string>()
     for (const entry of this.#entries.values()) {
       const { state } = entry
-      if (state === 'handing' || state === 'claiming') busyChats.add(entry.row.chat)
-      if (state === 'handing' || state === 'claiming' || state === 'unacked') inFlight += 1
+      const leaving = state === 'handing' || state === 'claiming' || state === 'typing'
+      if (leaving) busyChats.add(entry.row.chat)
+      if (leaving || state === 'unacked') inFlight += 1
     }
+    let everyone: PaceWait | undefined
     for (let at = 0; at < this.#list.length && inFlight < this.#settings.inFlightMax; ) {
       const entry = this.#list[at] as Entry
       const { chat } = entry.row
@@ -249,16 +278,46 @@ export class Outbox {
         at += 1
         continue
       }
+      // What may have left is not delayed again: its chat may have it already.
+      const verdict = entry.attempted ? goes : (everyone ?? this.#pacing.decide(chat))
+      if (verdict.kind === 'wait' || verdict.kind === 'asking') {
+        busyChats.add(chat)
+        at += 1
+        if (verdict.kind === 'asking') continue
+        if (verdict.until - this.#store.clock.now() >= notedWaitMs) this.#note(entry, paceSentences[verdict.why])
+        else if (verdict.holds === 'all') break
+        if (verdict.holds === 'all') everyone = verdict
+        continue
+      }
       this.#list.splice(at, 1)
-      if (this.#restricted.refuses(chat, this.#store.clock.now())) {
+      if (verdict.kind === 'refuse' || this.#restricted.refuses(chat, this.#store.clock.now())) {
         void this.#fail(entry.row.whatsappId, newChatsRestricted)
         continue
       }
       busyChats.add(chat)
       inFlight += 1
+      this.#pacing.went()
       if (entry.held) void this.#takeOut(entry, socket)
-      else void this.#hand(entry, socket)
+      else this.#type(entry, socket)
     }
+  }
+
+  /** Shows "typing…" first where the pace asks for it. */
+  #type(entry: Entry, socket: WhatsAppSocket): void {
+    const { chat, content } = entry.row
+    if (this.#pacing.pace?.typing !== true || socket.typing === undefined || entry.attempted) {
+      void this.#hand(entry, socket)
+      return
+    }
+    entry.state = 'typing'
+    socket.typing(chat)
+    const characters = content.type === 'text' ? content.text.body.length : 0
+    entry.timer = this.#store.clock.after(typingMs(characters), () => {
+      delete entry.timer
+      if (entry.state !== 'typing' || this.#socket !== socket) return
+      if (this.#finishing) this.#putBack(entry)
+      else void this.#hand(entry, socket)
+    })
   }
 
   /** Ends the time in which a held send could be cancelled; where it was, nothing goes. */
@@ -290,7 +349,7 @@ export class Outbox {
     // The socket may be another one by now, and the send back in the list.
     if (entry.state !== 'claiming' || this.#socket !== socket) return
     if (this.#finishing) this.#putBack(entry)
-    else void this.#hand(entry, socket)
+    else this.#type(entry, socket)
   }
 
   #putBack(entry: Entry): void {
@@ -392,7 +451,7 @@ export class Outbox {
       delete entry.timer
       entry.resent = false
       if (entry.state === 'waiting') continue
-      if (entry.state !== 'claiming') entry.attempted = true
+      if (entry.state !== 'claiming' && entry.state !== 'typing') entry.attempted = true
       this.#putBack(entry)
     }
     this.#tellIfQuiet()

@@ -66,6 +66,8 @@ class ConnectionSession implements Session {
   #openingShown: boolean
   #lastCommandId: string | undefined
   #sends = ''
+  /** As JSON. */
+  #pace: string | undefined
 
   constructor(row: ConnectionRow, holding: Holding, dependencies: SessionDependencies, versions: ClientVersions) {
     const { clock, random, connections, messages, settings, logins } = dependencies
@@ -127,6 +129,7 @@ class ConnectionSession implements Session {
       inboundKeptMs: settings.inboundKeptMs,
       onEvent: (event) => this.#heard(event),
     })
+    if (row.restriction !== undefined) this.#outbox.restrict(Date.parse(row.restriction.until))
     this.#stopListening = logins.onRecovery(() => this.#lifecycle.dispatch({ kind: 'recovered' }))
   }
 
@@ -139,6 +142,7 @@ class ConnectionSession implements Session {
   }
 
   start(lane: LoginLane): void {
+    this.adopt(this.#row)
     this.#startWith(this.#row, lane)
     this.#commandOf(this.#row)
   }
@@ -146,8 +150,17 @@ class ConnectionSession implements Session {
   async command(): Promise<void> {
     const row = await this.#current()
     if (row === undefined) return
+    this.adopt(row)
     this.#startWith(row, 'on_demand')
     this.#commandOf(row)
+  }
+
+  adopt(row: ConnectionRow): void {
+    if (this.#over.signal.aborted) return
+    const said = JSON.stringify(row.pace)
+    if (said === this.#pace) return
+    this.#pace = said
+    this.#outbox.setPace(row.pace)
   }
 
   enqueue(row: OutboundRow): void {

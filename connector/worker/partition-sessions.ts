@@ -80,6 +80,7 @@ export class PartitionSessions {
     }
     if (session === undefined) return undefined
     this.#within(session, () => {
+      session.adopt?.(row)
       for (const send of waiting) session.enqueue(send)
     })
     if (hasOpenCommand(row)) {
@@ -105,6 +106,8 @@ export class PartitionSessions {
         return this.#answerSend(doorbell, doorbell.messageId)
       case 'command':
         return this.#answerCommand(doorbell)
+      case 'settings':
+        return this.#answerSettings(doorbell)
       default:
         return assertNever(doorbell)
     }
@@ -139,6 +142,14 @@ export class PartitionSessions {
     if (found.kind === 'elsewhere') return found.outcome
     // Without a session: deleted since it was rung for.
     if (found.kind === 'session') await this.#within(found.session, () => found.session.command())
+    return { kind: 'done' }
+  }
+
+  /** A connection without a session reads its row when it gets one. */
+  async #answerSettings(ref: ConnectionRef): Promise<DoorbellOutcome> {
+    const session = this.#sessions.get(keyOf(ref))
+    const row = session === undefined ? undefined : await this.#deps.connections.get(ref)
+    if (session !== undefined && row !== undefined) this.#within(session, () => session.adopt?.(row))
     return { kind: 'done' }
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { given, toConnection } from '../../shared/api/connections.ts'
+import { etagOf, given, toConnection, versionOf } from '../../shared/api/connections.ts'
 import { Problem } from '../../shared/api/problems.ts'
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
@@ -7,7 +7,13 @@ import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { newConnectionId, partitionOf } from '../../shared/aws/ids.ts'
 import { statusText } from '../../shared/domain/status-text.ts'
 import type { ConnectionChange, ConnectionRow } from '../../shared/domain/stores/connections.ts'
-import type { CommandKind, ConnectionCommand, ConnectionRef, PairingMethod } from '../../shared/domain/words.ts'
+import {
+  assertNever,
+  type CommandKind,
+  type ConnectionCommand,
+  type ConnectionRef,
+  type PairingMethod,
+} from '../../shared/domain/words.ts'
 import { configure } from '../config.ts'
 import { isDeleting } from '../deleting.ts'
 import { log } from '../log.ts'
@@ -72,6 +78,8 @@ async function request(
   return row
 }
 
+const shown = (row: ConnectionRow) => ({ body: toConnection(row), headers: { etag: etagOf(row) } })
+
 const isOpen = ({ command, handledCommandId }: ConnectionRow): boolean =>
   command !== undefined && command.commandId !== handledCommandId
 
@@ -117,7 +125,33 @@ export const handler = httpHandler({
     return { body: { items: page.items.map(toConnection), ...given('next', page.next) } }
   },
 
-  getConnection: async (call) => ({ body: toConnection(await connectionAt(refOf(call))) }),
+  getConnection: async (call) => shown(await connectionAt(refOf(call))),
+
+  updateConnection: async (call) => {
+    const seen = call.headers['if-match']
+    if (isDeleting(await connectionAt(refOf(call)))) throw new Problem('connection_deleting')
+    const { label, pace } = call.body
+    const settings = { ...given('label', label), ...given('pace', pace) }
+    const version = seen === undefined ? undefined : versionOf(seen)
+    const outcome = await connections.configure(refOf(call), settings, isoNow(), version)
+    switch (outcome.kind) {
+      case 'not_found':
+        throw new Problem('connection_not_found')
+      case 'changed':
+        throw new Problem('precondition_failed', { headers: { etag: etagOf(outcome.row) } })
+      case 'written': {
+        const { row } = outcome
+        // A worker that does not hear of it reads the row at its next look.
+        const doorbell = { kind: 'settings', ...refOf(call), version: row.version } as const
+        await doorbells.ring(row.partition, doorbell).catch((error: unknown) => {
+          log.warn('doorbell did not ring', { error: error as Error })
+        })
+        return shown(row)
+      }
+      default:
+        return assertNever(outcome)
+    }
+  },
 
   getConnectionQr: async (call) => qrAnswer(await connectionAt(refOf(call)), call.accept, isoNow()),
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ConnectionRow } from '../domain/stores/connections.ts'
 import { connectionReasons, connectionStatuses, remedies } from '../domain/words.ts'
 import { idSchema, isoTimeSchema, pageSchema } from './common.ts'
+import { paceSchema } from './pace.ts'
 import { phoneNumberSchema } from './recipients.ts'
 
 const pairingSchema = z.enum(['qr', 'code']).meta({
@@ -36,6 +37,27 @@ export const pairConnectionSchema = z
   .meta({ id: 'PairConnection' })
 export type PairConnection = z.output<typeof pairConnectionSchema>
 
+/** What is not named stays as it is. */
+export const updateConnectionSchema = z
+  .strictObject({
+    label: labelSchema.optional(),
+    pace: paceSchema
+      .nullable()
+      .optional()
+      .meta({ description: 'Takes the place of the pace as a whole; null: no limits.' }),
+  })
+  .refine(({ label, pace }) => label !== undefined || pace !== undefined, 'must name label or pace')
+  .meta({ id: 'UpdateConnection' })
+
+/** The version that a change is meant for: what `ETag` said. */
+export const ifMatchSchema = z
+  .string()
+  .regex(/^(?:W\/)?"\d{1,15}"$/, 'must be the ETag of the connection')
+  .meta({ description: 'Change it only if it still is as this ETag says.', example: '"7"' })
+
+export const etagOf = ({ version }: { readonly version: number }): string => `"${version}"`
+export const versionOf = (etag: string): number => Number(etag.replace(/\D/g, ''))
+
 export const connectionSchema = z
   .strictObject({
     connectionId: idSchema,
@@ -57,6 +79,7 @@ export const connectionSchema = z
       .strictObject({ kind: z.literal('new_chats'), until: isoTimeSchema })
       .optional()
       .meta({ description: 'WhatsApp refuses messages to new chats until then.' }),
+    pace: paceSchema.optional().meta({ description: 'How fast the connection may write. Absent: no limits.' }),
     qr: z
       .strictObject({ text: z.string(), expiresAt: isoTimeSchema })
       .optional()
@@ -96,6 +119,7 @@ export function toConnection(row: ConnectionRow): Connection {
     ...given('maxAttempts', row.maxAttempts),
     ...given('nextAttemptAt', row.nextAttemptAt),
     ...given('restriction', row.restriction),
+    ...given('pace', row.pace),
     ...given('qr', pending && row.qr ? { text: row.qr.text, expiresAt: row.qr.expiresAt } : undefined),
     ...given(
       'pairingCode',

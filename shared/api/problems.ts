@@ -32,6 +32,7 @@ export const problemKinds = {
   connection_deleting: { status: 409, title: 'The connection is being deleted.' },
   not_cancellable: { status: 409, title: 'The message is on its way or has ended.' },
   idempotency_conflict: { status: 409, title: 'The idempotency key was used with another body.' },
+  precondition_failed: { status: 412, title: 'The connection was changed meanwhile.' },
   payload_too_large: { status: 413, title: 'The body is too large.' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json.' },
   too_many_waiting: { status: 429, title: 'The connection has too many waiting sends.', retryable: true },

@@ -12,8 +12,10 @@ import {
   connectionPageSchema,
   connectionSchema,
   createConnectionSchema,
+  ifMatchSchema,
   pairConnectionSchema,
   qrSchema,
+  updateConnectionSchema,
 } from './connections.ts'
 import { liveTicketSchema } from './live.ts'
 import {
@@ -26,7 +28,7 @@ import {
 } from './messages.ts'
 import type { ProblemCode } from './problems.ts'
 
-export type HttpMethod = 'GET' | 'POST' | 'DELETE'
+export type HttpMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** Name of the function under `functions/http/` that answers. */
 export type HttpFunction = 'connections' | 'messages' | 'live-tickets' | 'admin' | 'public'
 /** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
@@ -122,6 +124,20 @@ export const routes = {
     params: connectionParams,
     response: { status: 200, description: 'The connection.', body: connectionSchema },
     problems: ['connection_not_found'],
+  },
+  updateConnection: {
+    ...ofTenant,
+    method: 'PATCH',
+    path: '/connections/{connectionId}',
+    function: 'connections',
+    operationId: 'updateConnection',
+    tag: 'Connections',
+    summary: 'Changes the label or the pace of a connection.',
+    params: connectionParams,
+    headers: z.object({ 'if-match': ifMatchSchema.optional() }),
+    body: updateConnectionSchema,
+    response: { status: 200, description: 'The connection as it is now.', body: connectionSchema },
+    problems: ['connection_not_found', 'connection_deleting', 'precondition_failed'],
   },
   getConnectionQr: {
     ...ofTenant,

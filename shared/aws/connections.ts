@@ -89,7 +89,7 @@ const keeps: Readonly<Record<CommandKind, readonly CommandKind[]>> = {
   delete: ['delete'],
 }
 
-/** The API's side. `create` and `requestCommand` 2 WCU, `get` 1 RCU, `list` 1 RCU per 4 KB. */
+/** The API's side. `create`, `requestCommand` and `configure` 2 WCU, `get` 1 RCU, `list` 1 RCU per 4 KB. */
 export function apiConnections(store: StoreTable): ApiConnections {
   const { documents, table } = store
   return {
@@ -148,6 +148,25 @@ export function apiConnections(store: StoreTable): ApiConnections {
       const row = rowOf(stored.item)
       // Our own command from an attempt whose answer was lost.
       return { kind: row.command?.commandId === command.commandId ? 'accepted' : 'already', row }
+    },
+
+    async configure(ref, settings, now, version) {
+      const seen = version === undefined ? '' : ' AND #version = :seen'
+      const stored = await conditional(() =>
+        documents.send(
+          new UpdateCommand({
+            ...update(table, keyOf(ref), {
+              set: { ...settings, updatedAt: now },
+              compute: { version: '#version + :one' },
+              condition: `attribute_exists(#connectionId)${seen}`,
+              values: { ':one': 1, ...(version === undefined ? {} : { ':seen': version }) },
+            }),
+            ReturnValues: 'ALL_NEW',
+          }),
+        ),
+      )
+      if (stored.kind === 'landed') return { kind: 'written', row: rowOf(stored.output.Attributes ?? {}) }
+      return stored.item === undefined ? { kind: 'not_found' } : { kind: 'changed', row: rowOf(stored.item) }
     },
   }
 }

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
 import type { Doorbell, DoorbellQueue, DoorbellRinger, ReceivedDoorbell } from '../domain/stores/doorbell.ts'
-import { commandKinds, type PartitionId } from '../domain/words.ts'
+import { assertNever, commandKinds, type PartitionId } from '../domain/words.ts'
 
 export interface PartitionQueues {
   readonly queues: SQSClient
@@ -25,6 +25,7 @@ const body = z.discriminatedUnion('kind', [
     messageId: z.string().min(1),
     generation: z.number().int().nonnegative(),
   }),
+  z.object({ kind: z.literal('settings'), ...ref, version: z.number().int().nonnegative() }),
   z.object({ kind: z.literal('command'), ...ref, command: z.enum(commandKinds), commandId: z.string().min(1) }),
 ])
 
@@ -35,8 +36,18 @@ const groupOf = (doorbell: Doorbell): string =>
   doorbell.kind === 'send' ? doorbell.connectionId : `command:${doorbell.connectionId}`
 
 /** A generation per ring, so that a second ring within the five minutes of deduplication is not swallowed. */
-const deduplicationId = (doorbell: Doorbell): string =>
-  doorbell.kind === 'send' ? `${doorbell.messageId}:${doorbell.generation}` : doorbell.commandId
+function deduplicationId(doorbell: Doorbell): string {
+  switch (doorbell.kind) {
+    case 'send':
+      return `${doorbell.messageId}:${doorbell.generation}`
+    case 'settings':
+      return `${doorbell.connectionId}:${doorbell.version}`
+    case 'command':
+      return doorbell.commandId
+    default:
+      return assertNever(doorbell)
+  }
+}
 
 /** One request a ring. */
 export function doorbellRinger({ queues, partitionQueuePrefix }: PartitionQueues): DoorbellRinger {

@@ -2,6 +2,7 @@ import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { canStep, overridableFailures, statusesBefore } from '../domain/message-status.ts'
 import type { OutboundRow, SendStep, StepOutcome, WorkerMessages } from '../domain/stores/messages.ts'
 import type { ConnectionRef, Epoch } from '../domain/words.ts'
+import { admitNewChat, isKnownChat } from './chats.ts'
 import { type Change, putIf, update } from './expressions.ts'
 import { messageKey, outboundKey } from './ids.ts'
 import { asOutbound, itemKey, readMessage, toItem, toRow } from './message-items.ts'
@@ -135,6 +136,9 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
       if (written.item === undefined) return { kind: 'gone' }
       return { kind: asOutbound(toRow(written.item)).epoch > epoch ? 'fenced' : 'ended' }
     },
+
+    isKnownChat: (ref, chat) => isKnownChat(store, ref, chat),
+    admitNewChat: (ref, chat, limit) => admitNewChat(store, ref, chat, limit),
 
     async putInbound(row) {
       const put = await conditional(() =>

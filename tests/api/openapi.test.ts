@@ -98,7 +98,7 @@ test('no two routes are the same, and every route names its function', () => {
 
 test.each([
   ['/connections', ['POST', 'GET']],
-  ['/connections/con_1', ['GET', 'DELETE']],
+  ['/connections/con_1', ['GET', 'PATCH', 'DELETE']],
   ['/connections/con_1/messages/msg_1', ['GET', 'DELETE']],
   ['/connections/', []],
   ['/nothing', []],

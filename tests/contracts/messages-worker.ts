@@ -98,6 +98,34 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
       })
     })
 
+    describe('new chats', () => {
+      test('a chat is known once something arrived in it, either way', async () => {
+        const row = await waiting()
+        expect(await worker.isKnownChat(ref, row.chat)).toBe(false)
+        await step(row, failure('rejected_by_whatsapp'))
+        expect(await worker.isKnownChat(ref, row.chat)).toBe(false)
+        const second = await waiting()
+        await step(second, { status: 'sent', at: at(1) })
+        expect(await worker.isKnownChat(ref, row.chat)).toBe(true)
+        const other = { ...received(), chat: '4915112345678@s.whatsapp.net' }
+        expect(await worker.isKnownChat(ref, other.chat)).toBe(false)
+        await worker.putInbound(other)
+        expect(await worker.isKnownChat(ref, other.chat)).toBe(true)
+        expect(await worker.isKnownChat({ ...ref, connectionId: 'con_2' }, other.chat)).toBe(false)
+      })
+
+      test('count once a day and connection, up to the limit', async () => {
+        const admit = (chat: string, day = '2026-01-31', connectionId = ref.connectionId) =>
+          worker.admitNewChat({ ...ref, connectionId }, chat, { day, max: 2, nowMs: Date.parse(at(0)) })
+        expect(await Promise.all(['a', 'a', 'b'].map((chat) => admit(chat)))).toEqual([true, true, true])
+        expect(await admit('c')).toBe(false)
+        expect(await admit('a')).toBe(true)
+        expect(await admit('c', '2026-02-01')).toBe(true)
+        expect(await admit('c', '2026-01-31', 'con_2')).toBe(true)
+        expect(await worker.admitNewChat(ref, 'a', { day: '2026-03-01', max: 0, nowMs: 0 })).toBe(false)
+      })
+    })
+
     describe('steps', () => {
       test('lead from queued to played, each with its time, epoch and version', async () => {
         const row = await waiting()

@@ -102,6 +102,37 @@ describe('connections', () => {
     expect(Object.keys(json)).not.toEqual(expect.arrayContaining(['epoch']))
   })
 
+  test('label and pace are changed, alone or together, and only what the caller saw where it says so', async () => {
+    const { path, ref } = await linked()
+    const first = await call('GET', path, { key })
+    const pace = { minGapMs: 1_500, quietHours: { from: '22:00', to: '07:00', timeZone: 'Asia/Colombo' } }
+    const changed = await call('PATCH', path, {
+      key,
+      headers: { 'if-match': String(first.headers.etag) },
+      body: { pace },
+    })
+    expect(changed).toMatchObject({ status: 200, json: { pace, label: first.json.label } })
+    expect(await cloud.doorbells()).toMatchObject([{ kind: 'settings', ...ref, version: changed.json.version }])
+    const late = await call('PATCH', path, {
+      key,
+      headers: { 'if-match': String(first.headers.etag) },
+      body: { label: 'Other' },
+    })
+    expect(late).toMatchObject({ status: 412, json: { code: 'precondition_failed' } })
+    expect(late.headers.etag).toBe(changed.headers.etag)
+    const renamed = await call('PATCH', path, { key, body: { label: 'Front desk', pace: null } })
+    expect(renamed.json).toMatchObject({ label: 'Front desk' })
+    expect(renamed.json).not.toHaveProperty('pace')
+    for (const body of [
+      {},
+      { pace: { minGapMs: -1 } },
+      { pace: { quietHours: { ...pace.quietHours, timeZone: 'Mars' } } },
+    ]) {
+      expect(await call('PATCH', path, { key, body })).toMatchObject({ status: 400, json: { code: 'invalid_request' } })
+    }
+    expect((await call('PATCH', '/connections/con_none', { key, body: { label: 'x' } })).status).toBe(404)
+  })
+
   test('the current QR code comes as JSON, PNG or SVG', async () => {
     const { path, ref } = await create()
     const expiresAt = new Date(Date.now() + 20_000).toISOString()

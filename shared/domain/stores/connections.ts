@@ -1,3 +1,4 @@
+import type { Pace } from '../pace.ts'
 import type {
   BusinessProfileId,
   ConnectionCommand,
@@ -33,6 +34,8 @@ export interface ConnectionRow extends ConnectionRef, ConnectionStatusView {
   readonly qr?: { readonly text: string; readonly expiresAt: IsoTime }
   readonly pairingCode?: { readonly code: string; readonly expiresAt: IsoTime }
   readonly restriction?: Restriction
+  /** As its owner set it; absent: no limits. */
+  readonly pace?: Pace
   readonly command?: ConnectionCommand
   /** `commandId` of the last command that a worker finished; a command is open while this differs from it. */
   readonly handledCommandId?: string
@@ -93,7 +96,21 @@ export interface ApiConnections {
     change: ConnectionChange,
     now: IsoTime,
   ): Promise<CommandOutcome>
+  /** @param version where given, only if the row has it */
+  configure(ref: ConnectionRef, settings: ConnectionSettings, now: IsoTime, version?: number): Promise<SettingsOutcome>
 }
+
+/** What its owner may change of a connection; `null` removes. */
+export interface ConnectionSettings {
+  readonly label?: string
+  readonly pace?: Pace | null
+}
+
+export type SettingsOutcome =
+  | { readonly kind: 'written'; readonly row: ConnectionRow }
+  /** It has another version than the caller saw. */
+  | { readonly kind: 'changed'; readonly row: ConnectionRow }
+  | { readonly kind: 'not_found' }
 
 /** What the minutely `no_worker` check needs: marks connections of a partition whose owner is not alive. */
 export interface WatchdogConnections {

@@ -6,6 +6,8 @@ import type { CommandKind, ConnectionRef, MessageId, PartitionId } from '../word
  */
 export type Doorbell =
   | ({ readonly kind: 'send'; readonly messageId: MessageId; readonly generation: number } & ConnectionRef)
+  /** Its owner changed what a connection may do, such as its pace. `version` of the row after it. */
+  | ({ readonly kind: 'settings'; readonly version: number } & ConnectionRef)
   | ({ readonly kind: 'command'; readonly command: CommandKind; readonly commandId: string } & ConnectionRef)
 
 export interface DoorbellRinger {

@@ -249,11 +249,13 @@ describe('sends', () => {
     })
   })
 
-  test('463 restricts new chats: that chat is refused without asking, the others go on', async () => {
+  test('463 restricts new chats: they are refused without asking, the known ones go on', async () => {
     const stage = new Stage()
     const ref = stage.connection('a')
     const session = await stage.worker().restore(ref)
     const device = stage.whatsapp.device(ref)
+    session.enqueue(stage.send(ref, 'msg_0', { to: '+94770000002' }))
+    await stage.clock.passTime(100)
     device.acks = '463'
     session.enqueue(stage.send(ref, 'msg_1', { to: '+94770000001' }))
     await stage.clock.passTime(100)
@@ -261,10 +263,11 @@ describe('sends', () => {
     device.acks = 'good'
     session.enqueue(stage.send(ref, 'msg_2', { to: '+94770000001' }))
     session.enqueue(stage.send(ref, 'msg_3', { to: '+94770000002' }))
+    session.enqueue(stage.send(ref, 'msg_4', { to: '+94770000003' }))
     await stage.clock.passTime(100)
-    expect(stage.tables.outbound(ref, 'msg_2').error?.code).toBe('new_chats_restricted')
+    for (const id of ['msg_2', 'msg_4']) expect(stage.tables.outbound(ref, id).error?.code).toBe('new_chats_restricted')
     expect(stage.tables.outbound(ref, 'msg_3').status).toBe('sent')
-    expect(device.arrived).toEqual(ids('msg_1', 'msg_3'))
+    expect(device.arrived).toEqual(ids('msg_0', 'msg_1', 'msg_3'))
   })
 
   test('a send that did not leave is tried again and holds up its own chat only', async () => {
