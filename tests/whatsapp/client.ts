@@ -86,6 +86,8 @@ export class Client {
   readonly acks = new Map<string, string | undefined>()
   /** `delivered`, `read`, … by message id, as they came over the wire: Baileys merges updates that follow closely. */
   readonly receipts = new Map<string, string[]>()
+  /** `read 123@lid`, … by message id: what members of a group said. */
+  readonly #participantReceipts = new Map<string, string[]>()
   readonly upgradeStatuses: number[] = []
   readonly #states: Partial<ConnectionState>[] = []
   readonly #sent = new Map<string, proto.IMessage>()
@@ -125,6 +127,10 @@ export class Client {
       this.#note(() => {
         const id = attrs.id ?? ''
         this.receipts.set(id, [...(this.receipts.get(id) ?? []), attrs.type ?? 'delivered'])
+        const { participant } = attrs
+        if (participant === undefined) return
+        const said = `${attrs.type ?? 'delivered'} ${participant}`
+        this.#participantReceipts.set(id, [...(this.#participantReceipts.get(id) ?? []), said])
       }),
     )
     ws.on('unexpected-response', (_request: unknown, response: { statusCode?: number }) =>
@@ -187,6 +193,17 @@ export class Client {
     const id = sent?.key.id ?? ''
     if (sent?.message) this.#sent.set(id, sent.message)
     return id
+  }
+
+  async sendToGroup(group: string, text: string): Promise<string> {
+    const sent = await this.socket.sendMessage(group, { text })
+    const id = sent?.key.id ?? ''
+    if (sent?.message) this.#sent.set(id, sent.message)
+    return id
+  }
+
+  participantReceipts(id: string): string[] {
+    return this.#participantReceipts.get(id) ?? []
   }
 
   acknowledged(id: string): Promise<{ error: string | undefined }> {
