@@ -163,7 +163,7 @@ export class Fleet {
     const headers = { 'idempotency-key': randomUUID() }
     for (let tries = 1; ; tries += 1) {
       const answer = await this.tenant.post(`/connections/${line.connectionId}/messages`, message, headers)
-      if (answer.status !== 503 || tries === sendTriesMax) return ok(answer).messageId
+      if (answer.status < 500 || tries === sendTriesMax) return ok(answer).messageId
     }
   }
 

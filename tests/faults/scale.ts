@@ -1,7 +1,7 @@
 /** How large the scenarios are: connections, and kills. A bench may raise them to 300 and 200. */
 export const scale = {
-  connections: Number(process.env.HOLDFAST_SCALE ?? 14),
-  kills: Number(process.env.HOLDFAST_KILLS ?? 6),
+  connections: Number(process.env.HOLDFAST_SCALE ?? 10),
+  kills: Number(process.env.HOLDFAST_KILLS ?? 5),
   /** Of the kills and the traffic between them; a failing run names it. */
   seed: Number(process.env.HOLDFAST_SEED ?? Date.now() % 1_000_000),
 } as const

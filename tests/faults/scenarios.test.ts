@@ -124,7 +124,7 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
   }
 
   const trafficOn = (of: readonly Line[], name: string) =>
-    Traffic.start(fleet, of, { name, random: seeded(scale.seed), pauseMs: 500 })
+    Traffic.start(fleet, of, { name, random: seeded(scale.seed), pauseMs: 1_000 })
 
   it('kill -9 of a worker whose exit the platform knows: the other has them all, before a lease is over', async () => {
     const { task, owned } = await busiest()
@@ -133,7 +133,7 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
     await fleet.signal(task, 'SIGKILL')
     await cameBack(owned, leaseMs + slackMs)
     expect(Date.now() - at).toBeLessThan(leaseMs)
-    expect(await traffic.settle(20_000)).toEqual([])
+    expect(await traffic.settle(40_000)).toEqual([])
     await nothingWentWrong()
   })
 
@@ -156,7 +156,7 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
       // Its own row: refused, since it is marked dead.
       .filter(({ resource }) => !/FleetTable/.test(resource))
     expect(writes.map(({ action, resource, at }) => `${at} ${action} ${resource}`)).toEqual([])
-    expect(await traffic.settle(20_000)).toEqual([])
+    expect(await traffic.settle(40_000)).toEqual([])
     await nothingWentWrong({ conflicts: owned.length })
   })
 
@@ -170,7 +170,7 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
     const gaps = whatsapp.gaps(mark).toSorted((left, right) => left - right)
     expect(gaps.length).toBeGreaterThanOrEqual(lines.length)
     expect(gaps[Math.ceil(gaps.length * 0.95) - 1]).toBeLessThan(3_000 + slackMs)
-    expect(await traffic.settle(20_000)).toEqual([])
+    expect(await traffic.settle(40_000)).toEqual([])
     await nothingWentWrong()
   })
 

@@ -8,6 +8,10 @@ interface Accepted {
   readonly text: string
 }
 
+/** Messages of a line that may be under way in one direction: a slow machine gets fewer, not a backlog. */
+const underWayMax = 3
+const readMs = 60_000
+
 /** Every line writes with a customer of its own, both ways, until it is stopped; then it is counted who got what. */
 export class Traffic {
   readonly #fleet: Fleet
@@ -51,9 +55,22 @@ export class Traffic {
     return this.#accepted.length
   }
 
-  async #loop(pauseMs: number, step: (count: number) => Promise<void>): Promise<void> {
+  /** `step` gives what ends when its message has arrived. */
+  async #loop(pauseMs: number, step: (count: number) => Promise<() => Promise<unknown>>): Promise<void> {
+    const underWay: (() => Promise<unknown>)[] = []
+    const stopped = new Promise<void>((resolve) => {
+      this.#stopped.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
     for (let count = 0; !this.#stopped.signal.aborted; count += 1) {
-      await step(count)
+      underWay.push(await step(count))
+      // What never arrives is told at the end.
+      if (underWay.length >= underWayMax)
+        await Promise.race([
+          underWay
+            .shift()?.()
+            .catch(() => undefined),
+          stopped,
+        ])
       await delay(pauseMs * this.#random(), undefined, { signal: this.#stopped.signal }).catch(() => undefined)
     }
   }
@@ -64,16 +81,27 @@ export class Traffic {
     return customer
   }
 
-  async #write(line: Line, count: number): Promise<void> {
+  async #write(line: Line, count: number): Promise<() => Promise<unknown>> {
     const text = `${this.#name} out ${line.device} ${count}`
     const customer = this.#customer(line)
-    this.#accepted.push({ line, customer, text, messageId: await this.#fleet.send(line, customer, text) })
+    const messageId = await this.#fleet.send(line, customer, text)
+    this.#accepted.push({ line, customer, text, messageId })
+    return () => this.#fleet.sendStatus(messageId, 'read', readMs)
   }
 
-  async #receive(line: Line, count: number): Promise<void> {
+  async #receive(line: Line, count: number): Promise<() => Promise<unknown>> {
     const text = `${this.#name} in ${line.device} ${count}`
     await this.#fleet.phones.send(this.#customer(line), line.phoneNumber, text)
     this.#inbound.set(text, line)
+    return () => this.#received(text, readMs)
+  }
+
+  #received(text: string, boundMs: number): Promise<unknown> {
+    return this.#fleet.observer.until(
+      text,
+      ({ event, data }) => event === 'message-received' && data.text?.body === text,
+      boundMs,
+    )
   }
 
   /** Ends it, waits until all that was accepted was read, and gives what is wrong then, in words; nothing, if all is well. */
@@ -86,11 +114,7 @@ export class Traffic {
       ...this.#accepted.map(({ messageId, text }) =>
         this.#fleet.sendStatus(messageId, 'read', boundMs).then(() => undefined, note(text)),
       ),
-      ...[...this.#inbound.keys()].map((text) =>
-        this.#fleet.observer
-          .until(text, ({ event, data }) => event === 'message-received' && data.text?.body === text, boundMs)
-          .then(() => undefined, note(text)),
-      ),
+      ...[...this.#inbound.keys()].map((text) => this.#received(text, boundMs).then(() => undefined, note(text))),
     ])
     for (const line of this.#lines) problems.push(...(await this.#compareInbox(line)))
     return [...problems, ...this.#receivedTwice()]
