@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { endWithParent } from '../../local/engine/reaper.ts'
 
@@ -19,10 +20,22 @@ for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as cons
 }
 
 /** What a bench that failed half-way has left running. */
-export async function killAll(): Promise<void> {
+async function killAll(): Promise<void> {
   await Promise.all([...running].map((each) => each.end()))
 }
 
+/** Stops what a bench started; what does not end in time ends with the bench. */
+export async function stopAll(...parts: readonly { stop(): Promise<void> }[]): Promise<void> {
+  await killAll()
+  const late = new AbortController()
+  await Promise.race([
+    Promise.allSettled(parts.map((part) => part.stop())),
+    delay(stopMs, undefined, { signal: late.signal }).catch(() => undefined),
+  ])
+  late.abort()
+}
+
+const stopMs = 5_000
 const tailLines = 20
 
 /** A Node process of this repository, run by the Node that runs the bench, with nothing of its environment but PATH. */

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { assertOriginalCurve, type Baseline, baselineOf } from './baseline.ts'
-import { killAll, type NodeProcess } from './children.ts'
+import { type NodeProcess, stopAll } from './children.ts'
 import { linkedDevices } from './linked-devices.ts'
 import type { BenchOptions } from './options.ts'
 import { type Figures, percentile } from './report.ts'
@@ -46,9 +46,8 @@ export async function failover(
       for (const step of run % 2 === 0 ? steps : steps.toReversed()) await step()
     }
   } finally {
-    await killAll()
+    await stopAll(stack, simulator)
     baseline.dispose()
-    await Promise.all([stack.stop(), simulator.stop()])
     linked.dispose()
   }
 }
@@ -129,12 +128,16 @@ async function replaced({ stack, simulator, count, figures, progress }: Bed): Pr
   await control.emptied()
 }
 
-/** What plain Baileys has: one process with them all, killed and started again at once. */
+/**
+ * What plain Baileys has: one process with them all, killed and started again at once. Not while it saves creds after a login:
+ * it writes them in place, and what was killed half-way is a device lost.
+ */
 async function startedAgain({ simulator, count, figures, progress }: Bed, baseline: Baseline): Promise<void> {
   const { url, rootKey, control } = simulator
   const start = () => baseline.start({ url, rootKey, count })
   const first = start()
   await first.says('all were open', ({ event }) => event === 'all open')
+  await delay(settleMs)
   const watch = await SocketWatch.over(control, count)
   const at = Date.now()
   await first.end()

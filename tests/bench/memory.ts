@@ -1,7 +1,7 @@
 /** What an idle connection holds: the slope of resident memory from few connections to many, beside plain Baileys. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { assertOriginalCurve, baselineOf } from './baseline.ts'
-import { killAll, type NodeProcess } from './children.ts'
+import { type NodeProcess, stopAll } from './children.ts'
 import { linkedDevices } from './linked-devices.ts'
 import type { BenchOptions } from './options.ts'
 import { residentMiB } from './process-figures.ts'
@@ -44,8 +44,7 @@ export async function memory(
         await stack.kill(connector)
         return held
       } finally {
-        await killAll()
-        await stack.stop()
+        await stopAll(stack)
       }
     }
     const theirs = async (count: number): Promise<Held> => {
@@ -78,9 +77,8 @@ export async function memory(
       }
     }
   } finally {
-    await killAll()
+    await stopAll(simulator)
     baseline.dispose()
-    await simulator.stop()
     linked.dispose()
   }
 }

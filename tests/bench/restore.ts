@@ -1,6 +1,7 @@
 /** A worker is killed and started again: from the start of the process to the last login, beside plain Baileys. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { assertOriginalCurve, baselineOf } from './baseline.ts'
-import { killAll, type NodeProcess } from './children.ts'
+import { type NodeProcess, stopAll } from './children.ts'
 import { linkedDevices } from './linked-devices.ts'
 import type { BenchOptions } from './options.ts'
 import { cpuSeconds } from './process-figures.ts'
@@ -12,6 +13,7 @@ const ratioTarget: Target = { of: 'ratio', atMost: 0.4 }
 const restartTarget: Target = { of: 'figure', atMost: 5 }
 /** The scenario of a quick restart. */
 const restartConnections = 100
+const credsSavedMs = 3_000
 
 export async function restore(
   { connections, runs }: BenchOptions,
@@ -63,6 +65,9 @@ async function restoreOf(
       const restored = await timeToLoggedIn(simulator, count, () => baseline.start({ url, rootKey, count }))
       await assertOriginalCurve(restored.process)
       const { loginRatePeak } = await control.stats()
+      await restored.process.says('all were open', ({ event }) => event === 'all open')
+      // It writes creds in place: killed half-way, the device would be lost to the next run.
+      await delay(credsSavedMs)
       await restored.process.end()
       await control.emptied()
       progress(
@@ -86,9 +91,8 @@ async function restoreOf(
       }
     }
   } finally {
-    await killAll()
+    await stopAll(stack, simulator)
     baseline.dispose()
-    await Promise.all([stack.stop(), simulator.stop()])
     linked.dispose()
   }
 }
