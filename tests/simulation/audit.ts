@@ -91,6 +91,7 @@ export class Audit implements CallWatcher {
   readonly #sockets = new Map<string, Map<string, number>>()
   readonly #openings = new Map<string, Openings>()
   readonly #identities = new Map<string, string>()
+  readonly #onceUnlinked = new Set<string>()
   readonly #asked = new Set<string>()
   readonly #arrived = new Set<string>()
   /** WhatsApp ids in the order in which people saw them, by connection and chat. */
@@ -240,6 +241,7 @@ export class Audit implements CallWatcher {
   /** By the person, or because a caller asked for it: what it did not get is gone with it. */
   unlinked(connection: string): void {
     this.#identities.delete(connection)
+    this.#onceUnlinked.add(connection)
     for (const [whatsappId, of] of this.#written) if (of === connection) this.#written.delete(whatsappId)
   }
 
@@ -341,12 +343,9 @@ export class Audit implements CallWatcher {
       const arrived = this.#arrived.has(whatsappId)
       const claimsSent = row.status !== 'failed' && row.status !== 'queued'
       if (claimsSent && !arrived) this.#violated('truthful', `${whatsappId} is ${row.status} and never arrived`)
-      // Once its device is unlinked, nobody can tell any more what became of a send.
-      const claimsUnsent =
-        row.status === 'failed' &&
-        row.error !== undefined &&
-        unsent.has(row.error.code) &&
-        this.#identities.has(keyOf(ref))
+      // A send that was under way when its device was unlinked cannot be told from one that never left.
+      const claimsUnsent = row.status === 'failed' && row.error !== undefined && unsent.has(row.error.code)
+      if (this.#onceUnlinked.has(keyOf(ref))) continue
       if (claimsUnsent && arrived) this.#violated('truthful', `${whatsappId} failed as ${row.error?.code} and arrived`)
     }
     for (const [where, ids] of this.#shown) for (const at of ids.keys()) this.#inOrder(where, ids, at)

@@ -171,6 +171,11 @@ const kinds = {
     const kind = chance.happens(0.75) ? 'restart' : chance.happens(0.6) ? 'logout' : 'delete'
     if (device !== undefined) cloud.command(device.ref, kind)
   },
+  pairAgain: ({ chance, cloud, whatsapp }) => {
+    const unlinked = [...whatsapp.devices.values()].filter(({ identity }) => identity === undefined)
+    const device = chance.pick(unlinked)
+    if (device !== undefined) cloud.command(device.ref, 'pair')
+  },
 } satisfies Record<string, (targets: FaultTargets) => void>
 
 export type FaultKind = keyof typeof kinds

@@ -14,7 +14,8 @@ async function run(options: CommandLine): Promise<number> {
   const say = () => {
     const perSecond = (done / elapsedS()).toFixed(1)
     const hours = (virtualMs / 3_600_000).toFixed(1)
-    process.stdout.write(`${done} seeds, ${perSecond} a second, ${hours} virtual hours: no promise broken\n`)
+    const seeds = done === 1 ? '1 seed' : `${done} seeds`
+    process.stdout.write(`${seeds}, ${perSecond} a second, ${hours} virtual hours: no promise broken\n`)
   }
   for (let seed = options.seed; done < options.runs && elapsedS() < options.minutes * 60; seed++) {
     const { connections, workers, verbose } = options
