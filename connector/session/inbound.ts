@@ -22,6 +22,7 @@ export function inboundRow(
     messageId,
     whatsappId: message.whatsappId,
     chat: message.chat,
+    sender: message.sender,
     from: {
       ...(message.senderPhoneNumber === undefined ? {} : { phoneNumber: message.senderPhoneNumber }),
       ...(message.senderLid === undefined ? {} : { lid: message.senderLid }),

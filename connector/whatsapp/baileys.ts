@@ -18,6 +18,7 @@ import { GroupCache } from './groups.ts'
 import { Inbox } from './inbox.ts'
 import { baileysCreds, signalKeyStore } from './key-store.ts'
 import { forgetUnfinishedPairing } from './pairing.ts'
+import { References } from './references.ts'
 import { RetryRenewals } from './renewals.ts'
 import { signalRepository } from './signal-repository.ts'
 import { BaileysSocket } from './socket.ts'
@@ -66,7 +67,14 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
       forgetUnfinishedPairing(state)
       const account = `${ref.businessProfileId}#${ref.connectionId}`
       const socketLog = log.child({ ...ref })
-      const inbox = new Inbox({ state, clock, log: socketLog, onInbound: (message) => listener.onInbound(message) })
+      const references = new References(ref, state, deps.messages)
+      const inbox = new Inbox({
+        state,
+        clock,
+        log: socketLog,
+        references,
+        onInbound: (message) => listener.onInbound(message),
+      })
       const renewals = new RetryRenewals(state, clock)
       const composer = new Composer(ref, state, deps.messages)
       const groups = new GroupCache(groupMetadata.view(account))

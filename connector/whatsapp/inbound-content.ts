@@ -1,15 +1,17 @@
 import {
   areJidsSameUser,
-  getContentType,
   isJidGroup,
   jidDecode,
   jidNormalizedUser,
-  normalizeMessageContent,
   proto,
   unpadRandomMax16,
 } from '@whiskeysockets/baileys'
 import type { ConnectionAuthState, KeptInbound } from '../auth/auth-state.ts'
 import type { InboundMessage } from '../ports.ts'
+import { type ReceivedContent, receivedContent } from './received-content.ts'
+
+/** With what it is about as WhatsApp names it: `References` finds it. */
+export type ReadMessage = InboundMessage & Pick<ReceivedContent, 'target' | 'vote'>
 
 /**
  * What a person would see of a decrypted message. Undefined for what nobody sees (keys, protocol messages), for our own
@@ -19,7 +21,7 @@ import type { InboundMessage } from '../ports.ts'
 export function readInbound(
   kept: KeptInbound,
   state: Pick<ConnectionAuthState, 'creds' | 'read'>,
-): InboundMessage | undefined {
+): ReadMessage | undefined {
   const { envelope, whatsappId } = kept
   const { from, participant } = envelope
   if (from === undefined || envelope.category === 'peer') return undefined
@@ -28,8 +30,8 @@ export function readInbound(
   if (author === undefined || !isPerson(author)) return undefined
   const { me } = state.creds
   if (me !== undefined && (areJidsSameUser(author, me.id) || areJidsSameUser(author, me.lid))) return undefined
-  const content = contentOf(kept.plaintext)
-  if (content === undefined) return undefined
+  const received = contentOf(kept.plaintext, group ? undefined : me?.id)
+  if (received === undefined) return undefined
   const sender = jidNormalizedUser(author)
   const lid = lidOf(sender, envelope, state)
   const phone = phoneOf(sender, envelope, state)
@@ -40,24 +42,19 @@ export function readInbound(
     ...(phone !== undefined && { senderPhoneNumber: phone }),
     ...(lid !== undefined && { senderLid: lid }),
     ...(envelope.notify !== undefined && { name: envelope.notify }),
-    content,
+    ...received,
     sentAt: Number(envelope.t ?? 0) * 1000,
   }
 }
 
-function contentOf(plaintext: Uint8Array): InboundMessage['content'] | undefined {
+function contentOf(plaintext: Uint8Array, other: string | undefined): ReceivedContent | undefined {
   let decoded: proto.IMessage
   try {
     decoded = proto.Message.decode(unpadRandomMax16(plaintext))
   } catch {
-    return { type: 'unsupported', kind: 'undecodable' }
+    return { content: { type: 'unsupported', kind: 'undecodable' } }
   }
-  const message = normalizeMessageContent(decoded)
-  const body = message?.conversation || message?.extendedTextMessage?.text
-  if (body) return { type: 'text', text: { body } }
-  const kind = getContentType(message)
-  if (kind === undefined || kind === 'protocolMessage' || kind === 'senderKeyDistributionMessage') return undefined
-  return { type: 'unsupported', kind }
+  return receivedContent(decoded, { other })
 }
 
 function isPerson(jid: string): boolean {

@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto'
 import type { BinaryNode } from '@whiskeysockets/baileys'
 import type { ConnectionAuthState, KeptInbound } from '../auth/auth-state.ts'
 import type { Clock, InboundMessage, Log, Timer } from '../ports.ts'
-import { readInbound } from './inbound-content.ts'
+import { type ReadMessage, readInbound } from './inbound-content.ts'
+import type { References } from './references.ts'
 
 export interface InboxDependencies {
   readonly state: ConnectionAuthState
   readonly clock: Clock
   readonly log: Log
+  /** Absent: what a message is about keeps WhatsApp's id. */
+  readonly references?: Pick<References, 'resolve'>
   readonly onInbound: (message: InboundMessage) => Promise<void>
 }
 
@@ -105,7 +108,7 @@ export class Inbox {
     for (let failures = 0; ; failures += 1) {
       if (this.#closed) await never()
       try {
-        await this.#deps.onInbound(message)
+        await this.#deps.onInbound(await this.#resolved(message))
         if (this.#closed) await never()
         return
       } catch (error) {
@@ -114,6 +117,12 @@ export class Inbox {
         await this.#pause(Math.min(retryMaxMs, retryBaseMs * 2 ** failures))
       }
     }
+  }
+
+  async #resolved(read: ReadMessage): Promise<InboundMessage> {
+    if (this.#deps.references !== undefined) return this.#deps.references.resolve(read)
+    const { target: _target, vote: _vote, ...message } = read
+    return message
   }
 
   #pause(delayMs: number): Promise<void> {

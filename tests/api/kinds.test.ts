@@ -50,11 +50,13 @@ describe.each([
   ['a person', to],
   ['a group', group],
 ])('to %s', (_whom, recipient) => {
-  test.each(kinds)('%s is kept as it was written', (_what, kind, stored: object = kind) => {
-    expect(sendContent(sendMessageSchema.parse({ to: recipient, ...kind }))).toEqual(stored)
-    const queued = { version: 1, businessProfileId: 'bp_1', connectionId: 'con_1', to: recipient, ...kind }
-    expect(sendContent(queuedSendSchema.parse(queued))).toEqual(stored)
-  })
+  for (const [what, kind, stored = kind] of kinds) {
+    test(`${what} is kept as it was written`, () => {
+      expect(sendContent(sendMessageSchema.parse({ to: recipient, ...kind }))).toEqual(stored)
+      const queued = { version: 1, businessProfileId: 'bp_1', connectionId: 'con_1', to: recipient, ...kind }
+      expect(sendContent(queuedSendSchema.parse(queued))).toEqual(stored)
+    })
+  }
 })
 
 test.each([

@@ -19,6 +19,7 @@ import { processClock, processRandom } from '../../../connector/process-clock.ts
 import { baileysWhatsApp } from '../../../connector/whatsapp/baileys.ts'
 import { newIdentity } from '../../../connector/whatsapp/identity.ts'
 import { startWhatsAppSimulator, type WhatsAppSimulator } from '../../../local/whatsapp/server.ts'
+import type { MessageLookup } from '../../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, PairingMethod, SendContent } from '../../../shared/domain/words.ts'
 import { type AuthCall, AuthTables, type Fate, modelAuthStore } from '../../simulation/models/auth.ts'
 
@@ -47,12 +48,15 @@ export class World {
   }
 
   /** A send is given up after half a minute, as in production, unless that is what the test is about. */
-  static async start(options: { rootKey?: string; sendTimeoutMs?: number } = {}): Promise<World> {
+  static async start(
+    options: { rootKey?: string; sendTimeoutMs?: number; messages?: MessageLookup } = {},
+  ): Promise<World> {
     const simulator = await startWhatsAppSimulator({ port: 0 })
     const sent = new Map<string, SendContent>()
     const port = baileysWhatsApp({
       clock: processClock,
       sentContent: async (_ref, whatsappId) => sent.get(whatsappId),
+      ...(options.messages && { messages: options.messages }),
       log: silentLog,
       settings: {
         url: simulator.url,

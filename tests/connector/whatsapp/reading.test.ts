@@ -93,7 +93,7 @@ describe('inbound', () => {
     const read = (message: proto.IMessage) => readInbound(kept(message, { from: '777@lid' }), state)?.content
     expect(read({ extendedTextMessage: { text: 'link' } })).toEqual({ type: 'text', text: { body: 'link' } })
     expect(read({ ephemeralMessage: { message: text } })).toEqual({ type: 'text', text: { body: 'hi' } })
-    expect(read({ imageMessage: { caption: 'c' } })).toEqual({ type: 'unsupported', kind: 'imageMessage' })
+    expect(read({ orderMessage: { orderTitle: 'c' } })).toEqual({ type: 'unsupported', kind: 'orderMessage' })
   })
 
   it.each([
