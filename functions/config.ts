@@ -12,6 +12,10 @@ const entries = z.object({
   PARTITION_COUNT: z.coerce.number().int().min(1).max(1024),
   SENDS_DLQ_URL: z.url(),
   SENDS_FIFO_DLQ_URL: z.url(),
+  DOORBELL_DLQ_URL: z.url(),
+  PUBLISH_DLQ_URL: z.url(),
+  SENDS_QUEUE_URL: z.url(),
+  SENDS_FIFO_QUEUE_URL: z.url(),
   PUBLISH_RETRY_QUEUE_URL: z.url(),
   /** The WebSocket stage's management endpoint. */
   LIVE_CALLBACK_URL: z.url({ protocol: /^https?$/ }),

@@ -24,6 +24,7 @@ export class LiveApi extends Construct {
   /** `wss://…/live` */
   readonly url: string
   readonly publishDeadLetters: Queue
+  readonly publishRetries: Queue
 
   constructor(scope: Construct, id: string, { settings, storage }: LiveApiProps) {
     super(scope, id)
@@ -92,6 +93,8 @@ export class LiveApi extends Construct {
       visibilityTimeout: Duration.seconds(6 * publishTimeout.toSeconds()),
       deadLetterQueue: { queue: deadLetters, maxReceiveCount: 5 },
     })
+
+    this.publishRetries = retries
 
     const region = Stack.of(this).region
     const sockets = `arn:${Aws.PARTITION}:execute-api:${region}:${Aws.ACCOUNT_ID}:${api.apiId}/${stageName}`

@@ -12,11 +12,13 @@ import {
 } from 'aws-cdk-lib/aws-apigatewayv2'
 import { HttpLambdaAuthorizer, HttpLambdaResponseType } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
 import { acknowledge } from './acknowledge.ts'
 import { Handler } from './function.ts'
+import type { LiveApi } from './live-api.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
 import type { Storage } from './storage.ts'
@@ -25,13 +27,15 @@ export interface RestApiProps {
   readonly settings: Settings
   readonly storage: Storage
   readonly queues: Queues
+  /** For the operators' view of what could not be published. */
+  readonly publish: Pick<LiveApi, 'publishDeadLetters' | 'publishRetries'>
 }
 
 /** The HTTP API: one function per resource, one authorizer in front of all, routes from the public contract. */
 export class RestApi extends Construct {
   readonly url: string
 
-  constructor(scope: Construct, id: string, { settings, storage, queues }: RestApiProps) {
+  constructor(scope: Construct, id: string, { settings, storage, queues, publish }: RestApiProps) {
     super(scope, id)
     const { tables } = storage
 
@@ -102,9 +106,49 @@ export class RestApi extends Construct {
       'Scan',
     )
 
+    const deadLetters = new Handler(this, 'DeadLetters', {
+      handler: 'http/dead-letters',
+      settings,
+      // Looking through a queue takes some polls.
+      timeout: Duration.seconds(29),
+      environment: {
+        SENDS_DLQ_URL: queues.sendsDeadLetters.queueUrl,
+        SENDS_FIFO_DLQ_URL: queues.sendsFifoDeadLetters.queueUrl,
+        DOORBELL_DLQ_URL: queues.doorbellDeadLetters.queueUrl,
+        PUBLISH_DLQ_URL: publish.publishDeadLetters.queueUrl,
+        SENDS_QUEUE_URL: queues.sends.queueUrl,
+        SENDS_FIFO_QUEUE_URL: queues.sendsFifo.queueUrl,
+        PUBLISH_RETRY_QUEUE_URL: publish.publishRetries.queueUrl,
+        ...doorbells,
+      },
+    })
+    deadLetters.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['GetQueueAttributes', 'ReceiveMessage', 'ChangeMessageVisibility', 'DeleteMessage'].map(
+          (action) => `sqs:${action}`,
+        ),
+        resources: [
+          queues.sendsDeadLetters,
+          queues.sendsFifoDeadLetters,
+          queues.doorbellDeadLetters,
+          publish.publishDeadLetters,
+        ].map((queue) => queue.queueArn),
+      }),
+    )
+    deadLetters.allowSend(
+      ...[queues.sends, queues.sendsFifo, publish.publishRetries, ...queues.partitions].map((queue) => queue.queueArn),
+    )
+
     const open = new Handler(this, 'Public', { handler: 'http/public', settings, environment: {} })
 
-    const functions = { connections, messages, 'live-tickets': liveTickets, admin, public: open }
+    const functions = {
+      connections,
+      messages,
+      'live-tickets': liveTickets,
+      admin,
+      'dead-letters': deadLetters,
+      public: open,
+    }
 
     const api = new HttpApi(this, 'HttpApi', {
       apiName: `holdfast-${settings.stage}`,

@@ -1,6 +1,7 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { Construct } from 'constructs'
+import { DeadLetterAlarms } from './alarms.ts'
 import { Connector } from './connector.ts'
 import { LiveApi } from './live-api.ts'
 import { Queues } from './queues.ts'
@@ -82,8 +83,17 @@ export class ControlPlaneStack extends Stack {
   constructor(scope: Construct, id: string, { stateful, settings }: UsesStateful, props?: StackProps) {
     super(scope, id, { description: 'Holdfast: REST API, live API, functions', ...props })
     const { storage, queues } = stateful
-    const rest = new RestApi(this, 'Rest', { settings, storage, queues })
     const live = new LiveApi(this, 'Live', { settings, storage })
+    const rest = new RestApi(this, 'Rest', { settings, storage, queues, publish: live })
+    new DeadLetterAlarms(this, 'DeadLetterAlarms', {
+      settings,
+      queues: {
+        sends: queues.sendsDeadLetters,
+        'sends-fifo': queues.sendsFifoDeadLetters,
+        doorbells: queues.doorbellDeadLetters,
+        publish: live.publishDeadLetters,
+      },
+    })
     new Sends(this, 'Sends', { settings, storage, queues })
     new Watchdogs(this, 'Watchdogs', { settings, storage, queues })
     publish(this, settings, 'HttpApiUrl', 'http-api-url', rest.url, 'REST API')

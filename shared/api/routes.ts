@@ -17,6 +17,14 @@ import {
   qrSchema,
   updateConnectionSchema,
 } from './connections.ts'
+import {
+  chosenDeadLettersSchema,
+  deadLetterListSchema,
+  deadLetterOutcomesSchema,
+  deadLetterQueueListSchema,
+  deadLetterQueueNameSchema,
+  peekQuerySchema,
+} from './dead-letters.ts'
 import { liveTicketSchema } from './live.ts'
 import {
   acceptedMessageSchema,
@@ -30,7 +38,7 @@ import type { ProblemCode } from './problems.ts'
 
 export type HttpMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** Name of the function under `functions/http/` that answers. */
-export type HttpFunction = 'connections' | 'messages' | 'live-tickets' | 'admin' | 'public'
+export type HttpFunction = 'connections' | 'messages' | 'live-tickets' | 'admin' | 'dead-letters' | 'public'
 /** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
 export type HttpAuth = 'tenant' | 'admin' | 'none'
 
@@ -73,6 +81,13 @@ const keyParams = z.strictObject({ businessProfileId: idSchema, keyId: idSchema 
 
 const ofTenant = { auth: 'tenant', query: noQuerySchema } as const
 const ofAdmin = { auth: 'admin', function: 'admin', tag: 'Admin', query: noQuerySchema } as const
+
+const ofDeadLetters = {
+  ...ofAdmin,
+  function: 'dead-letters',
+  params: z.strictObject({ queue: deadLetterQueueNameSchema }),
+  problems: [],
+} as const
 
 const connectionCommand = {
   ...ofTenant,
@@ -331,6 +346,42 @@ export const routes = {
     params: keyParams,
     response: { status: 204, description: 'Revoked.' },
     problems: ['api_key_not_found'],
+  },
+  listDeadLetterQueues: {
+    ...ofDeadLetters,
+    method: 'GET',
+    path: '/admin/dead-letters',
+    operationId: 'listDeadLetterQueues',
+    summary: 'Lists the dead-letter queues with their counts.',
+    params: noParams,
+    response: { status: 200, description: 'The queues.', body: deadLetterQueueListSchema },
+  },
+  peekDeadLetters: {
+    ...ofDeadLetters,
+    method: 'GET',
+    path: '/admin/dead-letters/{queue}/messages',
+    operationId: 'peekDeadLetters',
+    summary: 'Looks at dead letters and puts them back.',
+    query: peekQuerySchema,
+    response: { status: 200, description: 'Some of the messages.', body: deadLetterListSchema },
+  },
+  redriveDeadLetters: {
+    ...ofDeadLetters,
+    method: 'POST',
+    path: '/admin/dead-letters/{queue}/redrive',
+    operationId: 'redriveDeadLetters',
+    summary: 'Puts dead letters back where they came from.',
+    body: chosenDeadLettersSchema,
+    response: { status: 200, description: 'What became of each.', body: deadLetterOutcomesSchema },
+  },
+  dropDeadLetters: {
+    ...ofDeadLetters,
+    method: 'POST',
+    path: '/admin/dead-letters/{queue}/drop',
+    operationId: 'dropDeadLetters',
+    summary: 'Deletes dead letters.',
+    body: chosenDeadLettersSchema,
+    response: { status: 200, description: 'What became of each.', body: deadLetterOutcomesSchema },
   },
   health: {
     method: 'GET',

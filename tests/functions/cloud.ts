@@ -45,6 +45,10 @@ export async function startCloud() {
     sendsDlq: await standardQueue('sends-dlq'),
     sendsFifoDlq: reachable(await sqs.queue('sends-dlq.fifo')),
     publishRetry: await standardQueue('publish-retry'),
+    publishDlq: await standardQueue('publish-dlq'),
+    doorbellDlq: reachable(await sqs.queue('doorbell-dlq.fifo')),
+    sends: await standardQueue('sends'),
+    sendsFifo: reachable(await sqs.queue('sends.fifo')),
   }
   Object.assign(process.env, {
     AWS_REGION: 'eu-west-1',
@@ -64,6 +68,10 @@ export async function startCloud() {
     SENDS_DLQ_URL: urls.sendsDlq,
     SENDS_FIFO_DLQ_URL: urls.sendsFifoDlq,
     PUBLISH_RETRY_QUEUE_URL: urls.publishRetry,
+    PUBLISH_DLQ_URL: urls.publishDlq,
+    DOORBELL_DLQ_URL: urls.doorbellDlq,
+    SENDS_QUEUE_URL: urls.sends,
+    SENDS_FIFO_QUEUE_URL: urls.sendsFifo,
     LIVE_CALLBACK_URL: `${services.url}/live`,
     ADMIN_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:eu-west-1:000000000000:secret:admin',
     WORKER_SILENCE_MS: '400',

@@ -35,6 +35,7 @@ export async function restClient() {
     messages: (await import('../../functions/http/messages.ts')).handler,
     'live-tickets': (await import('../../functions/http/live-tickets.ts')).handler,
     admin: (await import('../../functions/http/admin.ts')).handler,
+    'dead-letters': (await import('../../functions/http/dead-letters.ts')).handler,
     public: (await import('../../functions/http/public.ts')).handler,
   } satisfies Record<HttpFunction, unknown>
 
