@@ -1,4 +1,5 @@
 import type { ConnectionEnd } from '../../shared/domain/disconnect.ts'
+import { type Ignoring, isIgnored } from '../../shared/domain/ignoring.ts'
 import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef } from '../../shared/domain/words.ts'
 import type {
@@ -28,6 +29,8 @@ export class SessionSocket {
   readonly #store: StoreContext
   readonly #inboundKeptMs: number | undefined
   readonly #onEvent: (event: SocketEvent) => void
+  /** What comes in and is not stored. */
+  ignore: Ignoring | undefined
   #socket: WhatsAppSocket | undefined
   #generation = 0
   #storing = 0
@@ -120,6 +123,7 @@ export class SessionSocket {
   }
 
   async #inbound(message: InboundMessage): Promise<void> {
+    if (isIgnored(message.chat, this.ignore)) return
     const { clock, holding } = this.#store
     const row = inboundRow(this.#ref, holding.epoch, message, clock.now(), this.#inboundKeptMs)
     await untilStored(this.#store, 'inbound message', () => this.#messages.putInbound(row))

@@ -157,6 +157,7 @@ class ConnectionSession implements Session {
 
   adopt(row: ConnectionRow): void {
     if (this.#over.signal.aborted) return
+    this.#socket.ignore = row.ignore
     const said = JSON.stringify(row.pace)
     if (said === this.#pace) return
     this.#pace = said

@@ -6,6 +6,7 @@ import {
   proto,
   unpadRandomMax16,
 } from '@whiskeysockets/baileys'
+import { statusChat } from '../../shared/domain/ignoring.ts'
 import type { ConnectionAuthState, KeptInbound } from '../auth/auth-state.ts'
 import type { InboundMessage } from '../ports.ts'
 import { type ReceivedContent, receivedContent } from './received-content.ts'
@@ -15,7 +16,7 @@ export type ReadMessage = InboundMessage & Pick<ReceivedContent, 'target' | 'vot
 
 /**
  * What a person would see of a decrypted message. Undefined for what nobody sees (keys, protocol messages), for our own
- * messages from other devices, and for status updates. Chat and sender are as the stanza addresses them (LID or phone
+ * messages from other devices. Chat and sender are as the stanza addresses them (LID or phone
  * number), so that a redelivery gives the same; the other id of the sender is added where it is known.
  */
 export function readInbound(
@@ -26,18 +27,19 @@ export function readInbound(
   const { from, participant } = envelope
   if (from === undefined || envelope.category === 'peer') return undefined
   const group = isJidGroup(from)
-  const author = group ? participant : from
+  const shared = group || from === statusChat
+  const author = shared ? participant : from
   if (author === undefined || !isPerson(author)) return undefined
   const { me } = state.creds
   if (me !== undefined && (areJidsSameUser(author, me.id) || areJidsSameUser(author, me.lid))) return undefined
-  const received = contentOf(kept.plaintext, group ? undefined : me?.id)
+  const received = contentOf(kept.plaintext, shared ? undefined : me?.id)
   if (received === undefined) return undefined
   const sender = jidNormalizedUser(author)
   const lid = lidOf(sender, envelope, state)
   const phone = phoneOf(sender, envelope, state)
   return {
     whatsappId,
-    chat: group ? from : sender,
+    chat: shared ? from : sender,
     sender,
     ...(phone !== undefined && { senderPhoneNumber: phone }),
     ...(lid !== undefined && { senderLid: lid }),

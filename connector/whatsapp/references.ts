@@ -39,7 +39,7 @@ export class References {
   }
 
   #places(chat: string, author: string): readonly { readonly chat: string; readonly sender: string }[] {
-    return idsOfPerson(author, this.#state).map((sender) => ({ chat: chat.endsWith('@g.us') ? chat : sender, sender }))
+    return idsOfPerson(author, this.#state).map((sender) => ({ chat: isPersonal(chat) ? sender : chat, sender }))
   }
 
   /** E.164 where known. */
@@ -89,8 +89,11 @@ export class References {
 /** Whose message is meant must be said where it is ours: nobody edits or deletes what another wrote by its id alone. */
 function isMeant(row: MessageRow, chat: string, author: string | undefined): boolean {
   if (row.direction === 'outbound' && author === undefined) return false
-  return !chat.endsWith('@g.us') || row.chat === chat
+  return isPersonal(chat) || row.chat === chat
 }
+
+/** One chat under two JIDs. Groups and status have one. */
+const isPersonal = (chat: string): boolean => /@(?:lid|s\.whatsapp\.net)$/.test(chat)
 
 function withReference(content: InboundContent, message_id: string, quotedFrom: string | undefined): InboundContent {
   switch (content.type) {

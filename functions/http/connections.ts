@@ -105,6 +105,7 @@ export const handler = httpHandler({
       label: body.label,
       pairing: body.pairing,
       ...given('phoneNumber', body.phoneNumber),
+      ...given('ignore', body.ignore),
       ...pairingStatus,
       partition: partitionOf(connectionId, config.PARTITION_COUNT),
       epoch: 0,
@@ -130,8 +131,8 @@ export const handler = httpHandler({
   updateConnection: async (call) => {
     const seen = call.headers['if-match']
     if (isDeleting(await connectionAt(refOf(call)))) throw new Problem('connection_deleting')
-    const { label, pace } = call.body
-    const settings = { ...given('label', label), ...given('pace', pace) }
+    const { label, pace, ignore } = call.body
+    const settings = { ...given('label', label), ...given('pace', pace), ...given('ignore', ignore) }
     const version = seen === undefined ? undefined : versionOf(seen)
     const outcome = await connections.configure(refOf(call), settings, isoNow(), version)
     switch (outcome.kind) {

@@ -16,6 +16,13 @@ const labelSchema = z
   .max(100)
   .meta({ description: 'A name for people.', example: 'Primary Device' })
 
+const ignoreSchema = z
+  .strictObject({
+    groups: z.boolean().optional().meta({ description: 'Messages in groups. Default: false.' }),
+    status: z.boolean().optional().meta({ description: 'Status updates of contacts. Default: true.' }),
+  })
+  .meta({ id: 'Ignore', description: 'What comes in and is not stored.' })
+
 const phoneNumberNeeded = { message: 'is required when pairing is by code', path: ['phoneNumber'] }
 
 export const createConnectionSchema = z
@@ -23,6 +30,7 @@ export const createConnectionSchema = z
     label: labelSchema,
     phoneNumber: phoneNumberSchema.optional(),
     pairing: pairingSchema.default('qr'),
+    ignore: ignoreSchema.optional(),
   })
   .refine((body) => body.pairing === 'qr' || body.phoneNumber !== undefined, phoneNumberNeeded)
   .meta({ id: 'CreateConnection' })
@@ -45,8 +53,12 @@ export const updateConnectionSchema = z
       .nullable()
       .optional()
       .meta({ description: 'Takes the place of the pace as a whole; null: no limits.' }),
+    ignore: ignoreSchema
+      .nullable()
+      .optional()
+      .meta({ description: 'Takes the place of what is ignored as a whole; null: the defaults.' }),
   })
-  .refine(({ label, pace }) => label !== undefined || pace !== undefined, 'must name label or pace')
+  .refine((body) => Object.values(body).some((value) => value !== undefined), 'must name label, pace or ignore')
   .meta({ id: 'UpdateConnection' })
 
 /** The version that a change is meant for: what `ETag` said. */
@@ -79,6 +91,7 @@ export const connectionSchema = z
       .strictObject({ kind: z.literal('new_chats'), until: isoTimeSchema })
       .optional()
       .meta({ description: 'WhatsApp refuses messages to new chats until then.' }),
+    ignore: ignoreSchema.optional(),
     pace: paceSchema.optional().meta({ description: 'How fast the connection may write. Absent: no limits.' }),
     qr: z
       .strictObject({ text: z.string(), expiresAt: isoTimeSchema })
@@ -119,6 +132,7 @@ export function toConnection(row: ConnectionRow): Connection {
     ...given('maxAttempts', row.maxAttempts),
     ...given('nextAttemptAt', row.nextAttemptAt),
     ...given('restriction', row.restriction),
+    ...given('ignore', row.ignore),
     ...given('pace', row.pace),
     ...given('qr', pending && row.qr ? { text: row.qr.text, expiresAt: row.qr.expiresAt } : undefined),
     ...given(

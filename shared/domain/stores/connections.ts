@@ -1,3 +1,4 @@
+import type { Ignoring } from '../ignoring.ts'
 import type { Pace } from '../pace.ts'
 import type {
   BusinessProfileId,
@@ -15,6 +16,8 @@ import type {
 /** One connection as stored. Table `connections`: partition key `businessProfileId`, sort key `connectionId`. */
 export interface ConnectionRow extends ConnectionRef, ConnectionStatusView {
   readonly label: string
+  /** Absent: `ignoringDefault`. */
+  readonly ignore?: Ignoring
   readonly pairing: PairingMethod
   /** As the caller gave it, or as WhatsApp told it after the scan. */
   readonly phoneNumber?: PhoneNumber
@@ -104,6 +107,7 @@ export interface ApiConnections {
 export interface ConnectionSettings {
   readonly label?: string
   readonly pace?: Pace | null
+  readonly ignore?: Ignoring | null
 }
 
 export type SettingsOutcome =

@@ -89,6 +89,13 @@ describe('inbound', () => {
     })
   })
 
+  it('names a status update by its chat', () => {
+    expect(readInbound(kept(text, { from: 'status@broadcast', participant: '777@lid' }), state)).toMatchObject({
+      chat: 'status@broadcast',
+      sender: '777@lid',
+    })
+  })
+
   it('unwraps text and names what it does not know', () => {
     const read = (message: proto.IMessage) => readInbound(kept(message, { from: '777@lid' }), state)?.content
     expect(read({ extendedTextMessage: { text: 'link' } })).toEqual({ type: 'text', text: { body: 'link' } })
@@ -102,7 +109,6 @@ describe('inbound', () => {
     ['our own other device', kept(text, { from: '94770000001:1@s.whatsapp.net', recipient: '777@lid' })],
     ['our own phone by its LID', kept(text, { from: '555@lid' })],
     ['a peer message', kept(text, { from: '777@lid', category: 'peer' })],
-    ['a status update', kept(text, { from: 'status@broadcast', participant: '777@lid' })],
   ])('%s is nobody’s message', (_name, message) => {
     expect(readInbound(message, state)).toBeUndefined()
   })

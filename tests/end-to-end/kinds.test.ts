@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { rest } from './callers.ts'
+import { type RunningPlace, startPlace } from './place.ts'
+import { Story } from './story.ts'
+
+const business = '+94714515253'
+const customer = '+4915112345678'
+const digits = (phoneNumber: string) => phoneNumber.slice(1)
+
+let place: RunningPlace
+let story: Story
+let group: string
+
+beforeAll(async () => {
+  place = await startPlace()
+  story = new Story(place, { stepMs: 60_000 })
+  await story.adminCreatesProfileAndKey()
+  await story.clientWatches()
+  await story.phoneIsLinkedByQr()
+  const participants = [digits(business)]
+  const simulator = rest(place.simulatorUrl)
+  group = (await simulator.post('/groups', { by: digits(customer), subject: 'Tea', participants })).body.id
+})
+afterAll(async () => {
+  story?.close()
+  await place?.stop()
+})
+
+const frame = (event: string, matches: (data: Record<string, unknown>) => boolean) =>
+  story.watcher.next(event, (each) => each.event === event && matches(each.data), 60_000)
+
+/** Sends by REST, waits for `sent`, and gives what the customer's phone shows. */
+async function shown(to: string, body: object) {
+  const accepted = await story.tenant.post(`/connections/${story.connectionId}/messages`, { to, ...body })
+  expect(accepted).toMatchObject({ status: 202, body: { status: 'queued' } })
+  const { messageId } = accepted.body
+  const before = await frame('message-status', (data) => data.messageId === messageId && data.status === 'sent')
+  expect(before.data).toMatchObject(body)
+  const inbox = await rest(place.simulatorUrl).get(`/phones/${digits(customer)}/inbox?count=1&wait=30`)
+  return { messageId, message: inbox.body.messages.at(-1) }
+}
+
+/** The customer's phone sends; gives the frame that the watcher hears. */
+async function heard(event: string, to: string, body: object) {
+  const { status } = await rest(place.simulatorUrl).post(`/phones/${digits(customer)}/messages`, { to, ...body })
+  expect(status).toBe(201)
+  const { data } = await frame(event, (each) => each.direction === 'inbound')
+  expect(data).toMatchObject({ from: { phoneNumber: customer, lid: expect.stringMatching(/@lid$/) } })
+  const row = await story.tenant.get(`/connections/${story.connectionId}/messages/${data.messageId}`)
+  expect(row.body).toEqual(data)
+  return data
+}
+
+describe.each([
+  ['a person', () => customer, () => digits(business), undefined],
+  ['a group', () => group, () => group, true],
+])('every kind, with %s', (_whom, toOf, backOf, inGroup) => {
+  it('is sent, and acknowledged by WhatsApp', async () => {
+    const to = toOf()
+    const text = await shown(to, { type: 'text', text: { body: '*tea* is ready' } })
+    expect(text.message).toMatchObject({ kind: 'text', text: '*tea* is ready' })
+    const context = { message_id: text.messageId }
+    const location = { latitude: 6.9, longitude: 79.8 }
+    expect((await shown(to, { type: 'location', location, context })).message).toMatchObject({ kind: 'location' })
+    const contacts = [{ name: { formatted_name: 'Carl' } }]
+    expect((await shown(to, { type: 'contacts', contacts })).message).toMatchObject({ kind: 'contacts' })
+    const poll = { name: 'Tea?', options: ['Black', 'Green'], selectableCount: 1 }
+    const asked = await shown(to, { type: 'poll', poll })
+    expect(asked.message).toMatchObject({ kind: 'poll' })
+    const voted = await heard('poll-vote', backOf(), { kind: 'pollVote', of: asked.message.id, options: ['Green'] })
+    expect(voted).toMatchObject({ poll_vote: { message_id: asked.messageId, options: ['Green'] } })
+    expect((await shown(to, { type: 'reaction', reaction: { ...context, emoji: '👍' } })).message).toMatchObject({
+      kind: 'reaction',
+    })
+    expect((await shown(to, { type: 'edit', edit: { ...context, text: 'better' } })).message).toMatchObject({
+      kind: 'edit',
+    })
+    expect((await shown(to, { type: 'delete', delete: context })).message).toMatchObject({ kind: 'revoke' })
+  })
+
+  it('is received, and what is done to messages is an event of its own', async () => {
+    const to = backOf()
+    const text = await heard('message-received', to, { text: 'hello' })
+    expect(text).toMatchObject({ type: 'text', text: { body: 'hello' }, ...(inGroup && { group: true, chat: group }) })
+    const inbox = await rest(place.simulatorUrl).get(`/phones/${digits(customer)}/sent`)
+    const of = inbox.body.messages.at(-1).id
+    const about = { message_id: text.messageId }
+    expect(await heard('message-received', to, { text: 'and', quote: of })).toMatchObject({ context: about })
+    expect(await heard('message-reaction', to, { kind: 'reaction', of, text: '👍' })).toMatchObject({
+      reaction: { ...about, emoji: '👍' },
+    })
+    expect(await heard('message-edited', to, { kind: 'edit', of, text: 'hello!' })).toMatchObject({
+      edit: { ...about, text: 'hello!' },
+    })
+    expect(await heard('message-deleted', to, { kind: 'revoke', of })).toMatchObject({ delete: about })
+    const image = await heard('message-received', to, { kind: 'image', size: 100, caption: 'tea' })
+    expect(image).toMatchObject({ type: 'image', image: { bytes: 100, caption: 'tea' } })
+    expect(JSON.stringify(image)).not.toContain('mediaKey')
+  })
+})
+
+it('a reply to a message that does not exist fails, and says which field is wrong', async () => {
+  const body = { to: customer, type: 'text', text: { body: 'x' }, context: { message_id: 'wam_none' } }
+  const { messageId } = (await story.tenant.post(`/connections/${story.connectionId}/messages`, body)).body
+  const { data } = await frame('message-status', (each) => each.messageId === messageId && each.status === 'failed')
+  expect(data).toMatchObject({
+    error: { code: 'invalid_content', message: expect.stringMatching(/^context\.message_id: /) },
+  })
+})
+
+it('no call was made that the template does not allow', () => {
+  const refused = place.local.calls().counts.filter((count) => 'refused' in count && Number(count.refused) > 0)
+  expect(refused).toEqual([])
+})
