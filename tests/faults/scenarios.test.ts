@@ -9,7 +9,8 @@ import { WhatsAppEvents } from './whatsapp-events.ts'
 
 const workers = 2
 const leaseMs = 12_000
-const loginRate = 20
+/** So low that a fleet which comes back all at once is told from one that is let in. */
+const loginRate = Math.ceil(scale.connections / 5)
 const ackTimeoutMs = 1_500
 const probeIntervalMs = 5_000
 const clocks = {
@@ -87,33 +88,19 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
     return first
   }
 
-  async function nothingWentWrong(expected: { readonly conflicts?: number } = {}): Promise<void> {
-    const {
-      conflicts,
-      maxSocketsPerDevice,
-      decryptFailures,
-      undecryptable,
-      resendsRequested,
-      protocolErrors,
-      ...rest
-    } = await fleet.stats()
-    expect({
-      pairings: rest.pairings,
-      conflicts,
-      maxSocketsPerDevice,
-      decryptFailures,
-      undecryptable,
-      resendsRequested,
-      protocolErrors,
-    }).toEqual({
-      pairings: 0,
-      conflicts: expected.conflicts ?? 0,
-      maxSocketsPerDevice: expected.conflicts === undefined ? 1 : 2,
+  /** `replacedMax`: sockets of a frozen process, which only the next owner's login ends. */
+  async function nothingWentWrong({ replacedMax = 0 }: { readonly replacedMax?: number } = {}): Promise<void> {
+    const { conflicts, maxSocketsPerDevice, ...stats } = await fleet.stats()
+    const { pairings: scans, decryptFailures, undecryptable, resendsRequested, protocolErrors } = stats
+    expect({ scans, decryptFailures, undecryptable, resendsRequested, protocolErrors }).toEqual({
+      scans: 0,
       decryptFailures: 0,
       undecryptable: 0,
       resendsRequested: 0,
       protocolErrors: 0,
     })
+    expect(conflicts).toBeLessThanOrEqual(replacedMax)
+    expect(maxSocketsPerDevice).toBeLessThanOrEqual(replacedMax === 0 ? 1 : 2)
   }
 
   async function allConnected(): Promise<void> {
@@ -157,7 +144,7 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
       .filter(({ resource }) => !/FleetTable/.test(resource))
     expect(writes.map(({ action, resource, at }) => `${at} ${action} ${resource}`)).toEqual([])
     expect(await traffic.settle(40_000)).toEqual([])
-    await nothingWentWrong({ conflicts: owned.length })
+    await nothingWentWrong({ replacedMax: owned.length })
   })
 
   it('a rolling replacement of both workers: short gaps, never two sockets, nothing undecryptable', async () => {
