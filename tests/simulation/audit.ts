@@ -245,8 +245,9 @@ export class Audit implements CallWatcher {
     for (const [whatsappId, of] of this.#written) if (of === connection) this.#written.delete(whatsappId)
   }
 
-  arrived(whatsappId: string): void {
-    this.#arrived.add(whatsappId)
+  /** `taken`: WhatsApp did not refuse it, and somebody will see it. */
+  arrived(whatsappId: string, taken: boolean): void {
+    if (taken) this.#arrived.add(whatsappId)
     if (!this.#asked.has(whatsappId)) this.#violated('truthful', `${whatsappId} was never accepted`)
   }
 

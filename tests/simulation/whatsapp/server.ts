@@ -142,7 +142,11 @@ export class WhatsApp {
 
   #hear(device: Device, link: Link, frame: ToServer): void {
     const service = this.#serviceFor(device)
-    if (service === 'silent') return
+    if (service === 'silent') {
+      // What a stream swallowed does not come later, nor does anything behind it.
+      link.cut(false)
+      return
+    }
     switch (frame.kind) {
       case 'login':
         this.#login(device, link, frame.identity)
@@ -220,7 +224,7 @@ export class WhatsApp {
   #message(device: Device, link: Link, message: Ciphertext): void {
     const { whatsappId, chat } = message
     const error = device.refusesWith
-    this.#audit.arrived(whatsappId)
+    this.#audit.arrived(whatsappId, error === undefined)
     this.#world.log('whatsapp', `has ${whatsappId} of ${device.ref.connectionId} by ${link.thread.process.name}`)
     // A refusal is not lost: sent once more and taken then, it would stand behind what was sent meanwhile.
     if (error !== undefined || !this.#chance.happens(this.acksLost)) {
