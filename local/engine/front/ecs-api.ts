@@ -57,7 +57,7 @@ export function ecsService(
       const cluster = clusterArn(input)
       const context = { 'ecs:cluster': [cluster] }
       const demand = (resource: string) => ({ action: `ecs:${call.operation}`, resource, context })
-      if (call.operation === 'ListTasks') return [demand(cluster.replace(':cluster/', ':container-instance/') + '/*')]
+      if (call.operation === 'ListTasks') return [demand(`${cluster.replace(':cluster/', ':container-instance/')}/*`)]
       if (call.operation === 'DescribeServices') {
         return named(input, 'services').map((name) =>
           demand(name.startsWith('arn:') ? name : `${cluster.replace(':cluster/', ':service/')}/${name}`),

@@ -81,7 +81,7 @@ function refusal(principal: Principal, request: AccessRequest, because: string, 
   const why =
     because === 'a policy denies it'
       ? 'with an explicit deny in a policy'
-      : 'because no identity-based policy allows the ' + `${request.action} action`
+      : `because no identity-based policy allows the ${request.action} action`
   return `User: ${who} is not authorized to perform: ${request.action} on resource: ${request.resource} ${why}`
 }
 
