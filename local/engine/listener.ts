@@ -32,6 +32,15 @@ export async function listen(preferred: number | undefined): Promise<Listener> {
   }
 }
 
+/** Asked before anything is started. @throws {Error} one sentence that names the port and the way out */
+export async function assertFree(port: number): Promise<void> {
+  if (port === 0) return
+  const server = createServer()
+  if (!(await tryPort(server, port)))
+    throw new Error(`Port ${port} is taken or not allowed: choose another with --port N (0 takes a free one).`)
+  await new Promise((resolve) => server.close(resolve))
+}
+
 function tryPort(server: Server, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => {

@@ -28,7 +28,7 @@ import { hostEnvironment } from './host-environment.ts'
 import { createAccess } from './iam/access.ts'
 import { createLedger } from './iam/ledger.ts'
 import { createPrincipals, type Principal } from './iam/principals.ts'
-import { listen } from './listener.ts'
+import { assertFree, listen } from './listener.ts'
 import { localizer } from './local-urls.ts'
 import { mappingSpec } from './mapping-specs.ts'
 import { openFileCheckpoints } from './mappings/checkpoints.ts'
@@ -92,6 +92,7 @@ async function start(
 
   const lock = lockState(stateDir)
   undo.push({ part: 'state folder', stop: () => lock.release() })
+  await assertFree(options.port)
   if (options.fresh) for (const name of STATE) rmSync(join(stateDir, name), { recursive: true, force: true })
   const java = findJava(hostEnvironment().javaHome)
 
