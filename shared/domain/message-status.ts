@@ -3,8 +3,9 @@ import type { SendError, SendErrorCode, SendStatus } from './words.ts'
 /**
  * The order of a send's statuses: `queued < sent < delivered < read < played`, forward only.
  *
- * `failed` depends on what is known. Where WhatsApp or we refused the send, it is final. Where time ran out, bytes may
- * have left all the same, so a later ack or receipt is the better knowledge and overrides it.
+ * `failed` depends on what is known. Where WhatsApp or we refused the send, it is final. Where time ran out, or the device
+ * was unlinked while it waited, bytes may have left all the same from an earlier worker, so a later ack or receipt is the
+ * better knowledge and overrides it.
  */
 const rank: Readonly<Record<Exclude<SendStatus, 'failed'>, number>> = {
   queued: 0,
@@ -14,7 +15,7 @@ const rank: Readonly<Record<Exclude<SendStatus, 'failed'>, number>> = {
   played: 4,
 }
 
-const overridable: ReadonlySet<SendErrorCode> = new Set(['unconfirmed', 'expired'])
+const overridable: ReadonlySet<SendErrorCode> = new Set(['unconfirmed', 'expired', 'no_active_connection'])
 
 /** WhatsApp's own refusals: they say more than our clock did. */
 const refusals: ReadonlySet<SendErrorCode> = new Set(['rejected_by_whatsapp', 'new_chats_restricted'])

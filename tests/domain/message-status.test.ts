@@ -21,7 +21,7 @@ describe('a send', () => {
     ['invalid_content', false],
     ['cancelled', false],
     ['connection_deleted', false],
-    ['no_active_connection', false],
+    ['no_active_connection', true],
     ['internal', false],
   ] as const)('that failed as %s is overridden by an ack or a receipt: %s', (code, may) => {
     for (const status of ['sent', 'delivered', 'read', 'played'] as const) {
