@@ -50,12 +50,14 @@ function key(from: string, id: string): string {
 export class Inbox {
   readonly #onChange: () => void
   readonly #messages = new Map<string, InboxMessage>()
+  /** The newest message of each id, whoever sent it. */
+  readonly #byId = new Map<string, InboxMessage>()
   readonly #undecryptable = new Map<string, UndecryptableMessage>()
   readonly #waiters = new Set<Waiter>()
 
   constructor(onChange: () => void, record?: InboxRecord) {
     this.#onChange = onChange
-    for (const message of record?.messages ?? []) this.#messages.set(key(message.from, message.id), message)
+    for (const message of record?.messages ?? []) this.#keep(message)
     for (const failed of record?.undecryptable ?? []) this.#undecryptable.set(key(failed.from, failed.id), failed)
   }
 
@@ -65,8 +67,7 @@ export class Inbox {
 
   /** By id alone, for whoever reads a message without knowing its sender. */
   findById(id: string): InboxMessage | undefined {
-    for (const message of this.#messages.values()) if (message.id === id) return message
-    return undefined
+    return this.#byId.get(id)
   }
 
   /** Returns the entry; a message that is there already counts one more arrival. */
@@ -78,10 +79,11 @@ export class Inbox {
       return known
     }
     const entry = { ...message, arrivals: 1, read: false, played: false }
-    this.#messages.set(key(message.from, message.id), entry)
-    if (this.#messages.size > MESSAGES_MAX) {
-      const oldest = this.#messages.keys().next().value
-      if (oldest !== undefined) this.#messages.delete(oldest)
+    this.#keep(entry)
+    const oldest = this.#messages.size > MESSAGES_MAX ? this.#messages.values().next().value : undefined
+    if (oldest) {
+      this.#messages.delete(key(oldest.from, oldest.id))
+      if (this.#byId.get(oldest.id) === oldest) this.#byId.delete(oldest.id)
     }
     this.#onChange()
     for (const waiter of this.#waiters) if (this.#messages.size >= waiter.count) waiter.wake()
@@ -132,11 +134,17 @@ export class Inbox {
 
   clear(): void {
     this.#messages.clear()
+    this.#byId.clear()
     this.#undecryptable.clear()
     this.#onChange()
   }
 
   record(): InboxRecord {
     return { messages: [...this.#messages.values()], undecryptable: [...this.#undecryptable.values()] }
+  }
+
+  #keep(message: InboxMessage): void {
+    this.#messages.set(key(message.from, message.id), message)
+    this.#byId.set(message.id, message)
   }
 }

@@ -125,10 +125,12 @@ const ROWS: { [F in keyof proto.IMessage]?: (field: NonNullable<proto.IMessage[F
   protocolMessage: protocolContent,
 }
 
+const ENTRIES = Object.entries(ROWS)
+
 /** What the message says; undefined for one that only hands out keys. */
 export function describeMessage(message: proto.IMessage): MessageView | undefined {
   const inner = normalizeMessageContent(message) ?? {}
-  for (const [field, describe] of Object.entries(ROWS)) {
+  for (const [field, describe] of ENTRIES) {
     const value = inner[field as keyof proto.IMessage]
     if (value === null || value === undefined) continue
     const content = (describe as (value: unknown) => Content)(value)

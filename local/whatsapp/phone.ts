@@ -11,7 +11,7 @@ import { firstMessages } from './first-messages.ts'
 import type { Group } from './groups.ts'
 import { Inbox, type InboxMessage, type InboxRecord } from './inbox.ts'
 import { Intake, receiptAttrs } from './intake.ts'
-import { type DeviceAddress, formatJid, lidOf } from './jids.ts'
+import { type DeviceAddress, deviceKey, formatJid, lidOf } from './jids.ts'
 import { mediaRetryAnswer } from './media-retry.ts'
 import type { KnownMessage } from './message-builder.ts'
 import { pad } from './message-padding.ts'
@@ -174,10 +174,9 @@ export class Phone {
   /** Sends a receipt by hand, for phones that do not by themselves. False if the inbox has no such message. */
   giveReceipt(id: string, type: 'delivered' | 'read' | 'played'): boolean {
     const message = this.inbox.findById(id)
-    if (!message) return false
-    if (type !== 'delivered') this.inbox.mark(message, type)
-    this.#sendReceipt(message, type === 'delivered' ? undefined : type)
-    return true
+    if (message && type !== 'delivered') this.#markAndTell(message, type)
+    else if (message) this.#sendReceipt(message, undefined)
+    return message !== undefined
   }
 
   sentMessages(): ShownSentMessage[] {
@@ -187,12 +186,18 @@ export class Phone {
   #answer(entry: InboxMessage): void {
     const { id, from, device, arrivals, kind } = entry
     const { events } = this.#simulator
-    events.publish({ event: 'received', id, phone: this.phoneNumber, from: `${from}:${device}`, kind, arrivals })
+    const sender = deviceKey({ phoneNumber: from, device })
+    events.publish({ event: 'received', id, phone: this.phoneNumber, from: sender, kind, arrivals })
     if (!this.#settings.autoDeliver) return
     this.#sendReceipt(entry, undefined)
     if (!this.#settings.autoRead) return
-    this.giveReceipt(id, 'read')
-    if (this.#settings.autoPlay && entry.ptt) this.giveReceipt(id, 'played')
+    this.#markAndTell(entry, 'read')
+    if (this.#settings.autoPlay && entry.ptt) this.#markAndTell(entry, 'played')
+  }
+
+  #markAndTell(entry: InboxMessage, as: 'read' | 'played'): void {
+    this.inbox.mark(entry, as)
+    this.#sendReceipt(entry, as)
   }
 
   #sendReceipt({ id, from, device, group }: InboxMessage, type: 'read' | 'played' | undefined): void {

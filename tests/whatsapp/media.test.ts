@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -11,7 +12,7 @@ import {
   type proto,
   type WAMessage,
 } from '@whiskeysockets/baileys'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { rangeOf } from '../../local/whatsapp/media-http.ts'
 import { type Client, Simulation } from './client.ts'
 import { PlainAgent, plainDispatcher } from './media-transport.ts'
@@ -142,6 +143,24 @@ describe('media', () => {
     }
     await expect(download(updated)).rejects.toMatchObject({ output: { statusCode: 404 } })
     await expect(client.socket.updateMediaMessage(message)).rejects.toMatchObject({ output: { statusCode: 404 } })
+  })
+
+  test('an upload that breaks off leaves nothing behind', async () => {
+    const listed = async () => (await simulation.call<{ media: unknown[] }>('GET', '/media')).body.media.length
+    const before = await listed()
+    const { auth } = await client.socket.refreshMediaConn()
+    const token = createHash('sha256').update(bytes).digest('base64url')
+    const { hostname, port } = new URL(simulation.server.controlUrl)
+    const headers = { 'content-length': bytes.length }
+    const upload = request({ hostname, port, path: `/mms/image/${token}?auth=${auth}`, method: 'POST', headers })
+    const ended = new Promise((resolve) => upload.on('close', resolve).on('error', () => undefined))
+    upload.write(bytes.subarray(0, 100), () => upload.destroy())
+    await ended
+    await vi.waitFor(async () => {
+      const left = await readdir(join(stateDir, 'media'))
+      expect(left.filter((file) => file.endsWith('.part'))).toEqual([])
+    })
+    expect(await listed()).toBe(before)
   })
 
   test('the media host can refuse for a while', async () => {
