@@ -29,7 +29,11 @@ export function redriveTo(
     case 'sends':
       return { url: places.sendsUrl, body: withKey(letter) }
     case 'sends-fifo':
-      return { url: places.sendsFifoUrl, body: withKey(letter), groupId: letter.groupId ?? letter.id }
+      return {
+        url: places.sendsFifoUrl,
+        body: withKey(letter),
+        groupId: letter.attributes.groupId ?? letter.groupId ?? letter.id,
+      }
     case 'doorbells': {
       const partition = letter.attributes.partition ?? /partition-(\d+)\.fifo$/.exec(letter.sourceArn ?? '')?.[1]
       const parsed = parseDoorbell(letter.body)

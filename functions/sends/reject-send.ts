@@ -16,6 +16,7 @@ export async function rejectSend(
   record: SQSRecord,
   { code, reason }: { readonly code: string; readonly reason: string },
 ): Promise<void> {
+  const group = record.attributes.MessageGroupId
   const fifo = record.eventSourceARN.endsWith('.fifo')
   await queues.send(
     new SendMessageCommand({
@@ -25,13 +26,10 @@ export async function rejectSend(
         code: { DataType: 'String', StringValue: code },
         reason: { DataType: 'String', StringValue: printable(reason) },
         sourceMessageId: { DataType: 'String', StringValue: record.messageId },
+        ...(group === undefined ? {} : { groupId: { DataType: 'String', StringValue: group } }),
       },
-      ...(fifo
-        ? {
-            MessageGroupId: record.attributes.MessageGroupId ?? record.messageId,
-            MessageDeduplicationId: record.messageId,
-          }
-        : {}),
+      // A group of its own, so that whoever looks at one hides no other.
+      ...(fifo ? { MessageGroupId: record.messageId, MessageDeduplicationId: record.messageId } : {}),
     }),
   )
   count('SendsRejected', 1, { code, reason: printable(reason), sqsMessageId: record.messageId })

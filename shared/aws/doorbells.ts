@@ -152,13 +152,15 @@ export function doorbellQueue({
       }),
 
     async reject(partition, message) {
+      const hash = createHash('sha256').update(`${partition}\n${message.body}`).digest('hex')
       await queues.send(
         new SendMessageCommand({
           QueueUrl: deadLetterQueueUrl,
           MessageBody: message.body,
-          MessageGroupId: `partition-${partition}`,
+          // A group of its own, so that whoever looks at one hides no other.
+          MessageGroupId: hash,
           // A crash before the deletion below brings the message again: the same text is put aside once.
-          MessageDeduplicationId: createHash('sha256').update(`${partition}\n${message.body}`).digest('hex'),
+          MessageDeduplicationId: hash,
           MessageAttributes: {
             reason: { DataType: 'String', StringValue: message.problem ?? 'rejected' },
             partition: { DataType: 'Number', StringValue: String(partition) },

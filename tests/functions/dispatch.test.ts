@@ -88,7 +88,7 @@ test.each([
   ['another version', { ...send('x'), version: 2 }, 'invalid_request', /^version: must be 1/],
   ['a bad recipient', { ...send('x'), to: 'nobody' }, 'invalid_request', /^to: .*expected/],
   ['an unknown field', { ...send('x'), colour: 1 }, 'invalid_request', /^colour: unknown field/],
-  ['a field missing', { version: 1 }, 'invalid_request', /connectionId: is required/],
+  ['a field missing', { version: 1, type: 'text' }, 'invalid_request', /connectionId: is required/],
   ['an unknown connection', { ...send('x'), connectionId: 'con_none' }, 'connection_not_found', /Connection not found/],
   ["another profile's connection", { ...send('x'), businessProfileId: 'bp_2' }, 'connection_not_found', /not found/],
 ])('%s ends in the dead-letter queue with the reason, and blocks nothing', async (_, body, code, reason) => {
