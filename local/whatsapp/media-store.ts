@@ -32,25 +32,25 @@ const STORED = '.enc'
 const EXPIRED = '.expired'
 
 export class MediaStore {
-  readonly #directory: string
-  readonly #temporary: boolean
+  readonly #stateDirectory: string | undefined
+  /** Made for the first upload only: most servers never see one. */
+  #temporary: Promise<string> | undefined
 
-  private constructor(directory: string, temporary: boolean) {
-    this.#directory = directory
-    this.#temporary = temporary
+  private constructor(stateDirectory: string | undefined) {
+    this.#stateDirectory = stateDirectory
   }
 
   static async open(stateDir: string | undefined): Promise<MediaStore> {
-    if (stateDir === undefined) return new MediaStore(await mkdtemp(join(tmpdir(), 'whatsapp-media-')), true)
+    if (stateDir === undefined) return new MediaStore(undefined)
     const directory = join(stateDir, 'media')
     await mkdir(directory, { recursive: true })
     for (const file of await readdir(directory)) if (file.endsWith('.part')) await rm(join(directory, file))
-    return new MediaStore(directory, false)
+    return new MediaStore(directory)
   }
 
   /** Resolves when the bytes are on disk under their name; undefined if they do not have the expected digest. */
   async write(source: Bytes, expectedSha256?: Buffer): Promise<StoredMedium | undefined> {
-    const part = join(this.#directory, `${randomBytes(12).toString('hex')}.part`)
+    const part = join(await this.#directory(), `${randomBytes(12).toString('hex')}.part`)
     const hash = createHash('sha256')
     let length = 0
     const observe = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -68,7 +68,7 @@ export class MediaStore {
         return undefined
       }
       const id = `${sha256.toString('base64url')}.${freshSuffix()}`
-      await rename(part, this.#path(id, STORED))
+      await rename(part, await this.#path(id, STORED))
       return { id, sha256, length }
     } catch (error) {
       await rm(part, { force: true })
@@ -78,29 +78,29 @@ export class MediaStore {
 
   async find(id: string): Promise<Lookup> {
     if (!ID.test(id)) return { kind: 'missing' }
-    const found = await stat(this.#path(id, STORED)).catch(() => undefined)
+    const found = await stat(await this.#path(id, STORED)).catch(() => undefined)
     if (found) return { kind: 'found', length: found.size }
-    const expired = await stat(this.#path(id, EXPIRED)).catch(() => undefined)
+    const expired = await stat(await this.#path(id, EXPIRED)).catch(() => undefined)
     return { kind: expired ? 'expired' : 'missing' }
   }
 
   /** Bytes `start` to `end`, both included. */
-  read(id: string, range: { start?: number; end?: number } = {}): NodeJS.ReadableStream & AsyncIterable<Buffer> {
-    return createReadStream(this.#path(id, STORED), range)
+  async *read(id: string, range: { start?: number; end?: number } = {}): AsyncGenerator<Buffer> {
+    yield* createReadStream(await this.#path(id, STORED), range)
   }
 
   /** The download answers 410 from now on; phones that sent it can still upload it again. False if there is no such medium. */
   async expire(id: string): Promise<boolean> {
     if ((await this.find(id)).kind !== 'found') return false
-    await rename(this.#path(id, STORED), this.#path(id, EXPIRED))
+    await rename(await this.#path(id, STORED), await this.#path(id, EXPIRED))
     return true
   }
 
   /** The download answers 404 from now on, and nobody can upload it again. */
   async remove(id: string): Promise<boolean> {
     if ((await this.find(id)).kind === 'missing') return false
-    await rm(this.#path(id, STORED), { force: true })
-    await rm(this.#path(id, EXPIRED), { force: true })
+    await rm(await this.#path(id, STORED), { force: true })
+    await rm(await this.#path(id, EXPIRED), { force: true })
     return true
   }
 
@@ -109,15 +109,16 @@ export class MediaStore {
     const { kind } = await this.find(id)
     if (kind === 'missing') return undefined
     const renewed = `${id.split('.')[0]}.${freshSuffix()}`
-    await copyFile(this.#path(id, kind === 'found' ? STORED : EXPIRED), this.#path(renewed, STORED))
+    await copyFile(await this.#path(id, kind === 'found' ? STORED : EXPIRED), await this.#path(renewed, STORED))
     return renewed
   }
 
   async list(): Promise<MediumEntry[]> {
     const entries: MediumEntry[] = []
-    for (const file of (await readdir(this.#directory)).sort()) {
+    const directory = await this.#directory()
+    for (const file of (await readdir(directory)).sort()) {
       const suffix = [STORED, EXPIRED].find((each) => file.endsWith(each))
-      const found = suffix && (await stat(join(this.#directory, file)).catch(() => undefined))
+      const found = suffix && (await stat(join(directory, file)).catch(() => undefined))
       if (!suffix || !found) continue
       const state = suffix === STORED ? 'stored' : 'expired'
       entries.push({ id: file.slice(0, -suffix.length), state, length: found.size })
@@ -126,11 +127,17 @@ export class MediaStore {
   }
 
   async close(): Promise<void> {
-    if (this.#temporary) await rm(this.#directory, { recursive: true, force: true })
+    if (this.#temporary) await rm(await this.#temporary, { recursive: true, force: true })
   }
 
-  #path(id: string, suffix: string): string {
-    return join(this.#directory, `${id}${suffix}`)
+  async #directory(): Promise<string> {
+    if (this.#stateDirectory !== undefined) return this.#stateDirectory
+    this.#temporary ??= mkdtemp(join(tmpdir(), 'whatsapp-media-'))
+    return this.#temporary
+  }
+
+  async #path(id: string, suffix: string): Promise<string> {
+    return join(await this.#directory(), `${id}${suffix}`)
   }
 }
 
