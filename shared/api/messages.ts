@@ -33,11 +33,9 @@ const sendFields = {
     .max(expiry.maxSeconds)
     .optional()
     .meta({ description: `How long the message may wait for the connection. Default ${expiry.defaultSeconds}.` }),
-  sendAt: sendAtSchema
-    .optional()
-    .meta({
-      description: `Not before then, at most ${scheduleDaysMax} days ahead. \`expiresInSeconds\` counts from it.`,
-    }),
+  sendAt: sendAtSchema.optional().meta({
+    description: `Not before then, at most ${scheduleDaysMax} days ahead. \`expiresInSeconds\` counts from it.`,
+  }),
 }
 
 export const sendMessageSchema = sendSchema(sendFields).meta({ id: 'SendMessage' })
