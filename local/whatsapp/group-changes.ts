@@ -36,6 +36,7 @@ export type JoinOutcome =
 
 const FORBIDDEN = { kind: 'refused', code: 403, text: 'forbidden' } as const
 const NOT_ADMIN = { kind: 'refused', code: 401, text: 'not-authorized' } as const
+const NOT_ALLOWED = 403
 const NOT_FOUND = 404
 const NOT_ACCEPTABLE = 406
 const CONFLICT = 409
@@ -161,7 +162,9 @@ function changeParticipant(
 ): Affected {
   const role = group.participants.get(phoneNumber)
   if (kind === 'add') {
-    if (!directory.account(phoneNumber)) return { phoneNumber, error: NOT_FOUND }
+    const account = directory.account(phoneNumber)
+    if (!account) return { phoneNumber, error: NOT_FOUND }
+    if (account.profile.privacy.groupadd === 'none') return { phoneNumber, error: NOT_ALLOWED }
     if (role !== undefined) return { phoneNumber, error: CONFLICT }
   } else {
     if (role === undefined) return { phoneNumber, error: NOT_FOUND }

@@ -48,10 +48,13 @@ const { REVOKE, MESSAGE_EDIT, EPHEMERAL_SETTING } = proto.Message.ProtocolMessag
 export function buildMessage(request: OutgoingMessage, chat: ChatContext): BuiltMessage {
   const context = contextInfo(request, chat)
   switch (request.kind) {
-    case 'text':
-      return context
-        ? { type: 'text', message: { extendedTextMessage: { text: request.text, contextInfo: context } } }
-        : { type: 'text', message: { conversation: request.text } }
+    case 'text': {
+      const { text, linkPreview } = request
+      if (!context && !linkPreview) return { type: 'text', message: { conversation: text } }
+      const { url, ...preview } = linkPreview ?? {}
+      const extended = { text, contextInfo: context, ...preview, ...(url === undefined ? {} : { matchedText: url }) }
+      return { type: 'text', message: { extendedTextMessage: extended } }
+    }
     case 'image':
     case 'video':
     case 'audio':

@@ -29,7 +29,14 @@ const content = {
 const captioned = { ...content, caption: z.string().optional() }
 
 export const outgoingMessage = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('text'), text: z.string(), ...common }),
+  z.strictObject({
+    kind: z.literal('text'),
+    text: z.string(),
+    linkPreview: z
+      .strictObject({ url: z.string(), title: z.string().optional(), description: z.string().optional() })
+      .optional(),
+    ...common,
+  }),
   z.strictObject({ kind: z.literal('image'), ...captioned, ...common }),
   z.strictObject({
     kind: z.literal('video'),

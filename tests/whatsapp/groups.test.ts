@@ -99,6 +99,9 @@ describe('managing a group', () => {
     const change = (action: 'add' | 'remove' | 'promote' | 'demote', ...numbers: string[]) =>
       alice.socket.groupParticipantsUpdate(id, numbers.map(jid), action).then((all) => all.map(({ status }) => status))
     expect(await change('add', DAVE, BOB, '15550109999')).toEqual(['200', '409', '404'])
+    await simulation.phone('15550100005')
+    await simulation.call('PATCH', '/phones/15550100005/profile', { privacy: { groupadd: 'none' } })
+    expect(await change('add', '15550100005')).toEqual(['403'])
     expect(await change('promote', BOB)).toEqual(['200'])
     expect(await members(id)).toEqual({ [ALICE]: 'superadmin', [BOB]: 'admin', [CAROL]: 'member', [DAVE]: 'member' })
     expect(await change('demote', BOB)).toEqual(['200'])

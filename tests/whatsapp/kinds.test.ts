@@ -170,6 +170,9 @@ describe('from a phone to Baileys', () => {
       mentionedJid: [lids[ALICE]],
       isForwarded: true,
     })
+    const linkPreview = { url: 'https://example.com', title: 'Example' }
+    const link = await arrived({ kind: 'text', text: 'see https://example.com', linkPreview })
+    expect(content(link).extendedTextMessage).toMatchObject({ matchedText: 'https://example.com', title: 'Example' })
     const setting = await arrived({ kind: 'ephemeralSetting', seconds: 604_800 })
     expect(content(setting).protocolMessage).toMatchObject({ type: EPHEMERAL_SETTING, ephemeralExpiration: 604_800 })
   })
