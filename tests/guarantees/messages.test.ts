@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { rest } from '../end-to-end/callers.ts'
+import { Fleet, type Line, ok } from '../faults/fleet.ts'
+import { seeded } from '../faults/seeded.ts'
+import { Correspondence } from './correspondence.ts'
+import { Disturbance } from './disturbance.ts'
+import { size } from './size.ts'
+
+const clocks = {
+  BACKOFF_BASE_MS: '300',
+  STABLE_AFTER_MS: '2000',
+  WAKE_GAP_MS: '500',
+  // Minutes on AWS: how long a connection rests whose attempts are spent.
+  SLOW_LANE_MS: '3000',
+  ACK_TIMEOUT_MS: '1500',
+  PROBE_TIMEOUT_MS: '1500',
+  PROBE_INTERVAL_MS: '5000',
+  OPEN_TIMEOUT_MS: '5000',
+}
+const { connections, workers, boundMs, seed, strokes } = size
+const perChat = Math.ceil(size.sends / connections / 3)
+const perInboundChat = Math.ceil(size.inbound / connections / 3)
+/** To accept, to arrive, and what a busy machine adds. */
+const timeout = Math.max(180_000, 4 * boundMs)
+/** REST sends one at a time, the queues ten: so many steps of progress there are. */
+const steps = (each: number) => connections * (each + 2 * Math.ceil(each / 10))
+
+describe(
+  `${size.sends} sends and ${size.inbound} received messages on ${connections} connections, seed ${seed}`,
+  { timeout },
+  () => {
+    let fleet: Fleet
+    let lines: readonly Line[]
+
+    beforeAll(async () => {
+      fleet = await Fleet.start(clocks, { workers })
+      lines = await fleet.pair(connections)
+    }, timeout)
+    afterAll(() => fleet?.stop())
+
+    const disturb = (progressSteps: number, deployAt?: number) =>
+      new Disturbance(fleet, {
+        workers,
+        every: Math.max(1, Math.floor(progressSteps / (strokes + 1))),
+        random: seeded(seed),
+        ...(deployAt === undefined ? {} : { deployAt }),
+      })
+
+    async function allWell(correspondence: Correspondence): Promise<void> {
+      expect(await correspondence.problems(boundMs)).toEqual([])
+      expect(await fleet.stats()).toMatchObject({ undecryptable: 0, conflicts: 0, maxSocketsPerDevice: 1 })
+      correspondence.close()
+    }
+
+    it('through REST and both queues every send is shown once and in order, while workers are killed and one deployment runs', async () => {
+      const correspondence = await Correspondence.open(fleet, 'kills', lines)
+      const disturbance = disturb(steps(perChat), Math.ceil(strokes / 2))
+      await correspondence.write(perChat, disturbance.progress)
+      await disturbance.over()
+      expect(disturbance.strokes).toBeGreaterThanOrEqual(strokes)
+      await allWell(correspondence)
+    })
+
+    it('so it is when one ack in twenty is lost', async () => {
+      const fault = await fleet.fault({ kind: 'drop-acks', share: 0.05, target: { all: true } })
+      const correspondence = await Correspondence.open(fleet, 'acks', lines)
+      const disturbance = disturb(steps(perChat))
+      await correspondence.write(perChat, disturbance.progress)
+      await disturbance.over()
+      await allWell(correspondence)
+      await fault.end()
+    })
+
+    it('what comes in under the same kills is stored and published once', async () => {
+      const correspondence = await Correspondence.open(fleet, 'inbound', lines)
+      const disturbance = disturb(connections * 3 * perInboundChat)
+      await correspondence.receive(perInboundChat, disturbance.progress)
+      await disturbance.over()
+      await allWell(correspondence)
+    })
+
+    it('poison on every way in blocks nothing, is kept with its reason, and is looked after by the admin API', async () => {
+      const admin = rest(fleet.place.httpUrl, fleet.place.adminApiKey)
+      const [line] = lines as readonly [Line]
+      const foreign = {
+        version: 1,
+        businessProfileId: 'bp_other',
+        connectionId: line.connectionId,
+        to: '+4915112345678',
+      }
+      const bodies = {
+        malformed: '{"version":1,',
+        incomplete: '{"version":1}',
+        foreign: JSON.stringify({ ...foreign, type: 'text', text: { body: 'hello' } }),
+        oversize: JSON.stringify({ ...foreign, type: 'text', text: { body: 'x'.repeat(70_000) } }),
+      }
+      const correspondence = await Correspondence.open(fleet, 'poison', lines)
+      await correspondence.poison(Object.values(bodies))
+      await correspondence.write(3)
+      for (const queue of ['sends', 'sends-fifo', 'doorbells'] as const) {
+        let items: readonly { readonly id: string; readonly body: string; readonly reason?: string }[] = []
+        const look = async () => {
+          items = ok(await admin.get(`/admin/dead-letters/${queue}/messages?limit=50`)).items
+          return items.length
+        }
+        await expect.poll(look, { timeout: boundMs, interval: 500 }).toBe(Object.keys(bodies).length)
+        expect(items.map(({ body }) => body).sort()).toEqual(Object.values(bodies).sort())
+        for (const { reason } of items) expect(reason).toEqual(expect.any(String))
+        const ids = items.map(({ id }) => id)
+        const dropped = ok(await admin.post(`/admin/dead-letters/${queue}/drop`, { ids }))
+        expect(dropped.items).toEqual(ids.map((id) => ({ id, outcome: 'dropped' })))
+      }
+      await allWell(correspondence)
+    })
+
+    it('what is accepted while WhatsApp is silent arrives afterwards, once, and is called sent by no one before', async () => {
+      const fault = await fleet.fault({ kind: 'silent', target: { all: true } })
+      const correspondence = await Correspondence.open(fleet, 'silent', lines)
+      await correspondence.write(Math.ceil(perChat / 2))
+      const early = fleet.observer.frames.filter(
+        ({ event, data }) =>
+          event === 'message-status' && data.text?.body?.startsWith('silent ') && data.sentAt !== undefined,
+      )
+      expect(early).toEqual([])
+      await fault.end()
+      await allWell(correspondence)
+    })
+  },
+)
