@@ -14,7 +14,15 @@ import type {
   WorkerConnections,
 } from '../shared/domain/stores/connections.ts'
 import type { InboundRow, OutboundRow, WorkerMessages } from '../shared/domain/stores/messages.ts'
-import type { ConnectionRef, Epoch, EpochMs, PairingMethod, PartitionId, SendContent } from '../shared/domain/words.ts'
+import type {
+  ConnectionRef,
+  Epoch,
+  EpochMs,
+  Gesture,
+  PairingMethod,
+  PartitionId,
+  SendContent,
+} from '../shared/domain/words.ts'
 
 export type { ConnectionChange, ConnectionEnd, ConnectionRow, FencedWrite, InboundRow, OutboundRow }
 
@@ -165,6 +173,8 @@ export interface WhatsAppSocket {
   send(whatsappId: string, chat: string, content: SendContent): Promise<HandOver>
   /** Shows "typing…" in a chat, until the next message or for some seconds. Where it cannot be shown, nothing happens. */
   typing?(chat: string): void
+  /** Tried once; where it cannot be done, nothing happens. */
+  gesture?(gesture: Gesture): void
   /** A real round trip (w:p ping). False: no answer in time. */
   probe(timeoutMs: number): Promise<boolean>
   /** Unlinks the device; resolves when WhatsApp confirmed or after a bound. */
@@ -257,6 +267,8 @@ export interface Session {
   command(): Promise<void>
   /** The row was read again: takes over what its owner may change, such as the pace. */
   adopt?(row: ConnectionRow): void
+  /** Done at once where the connection is open, else not at all. */
+  gesture?(gesture: Gesture): void
   /** A send was accepted: keeps it in order; restores the connection when it is down. Idempotent by message id. */
   enqueue(row: OutboundRow): void
   /** Sends waiting or in flight. */

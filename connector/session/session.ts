@@ -7,7 +7,7 @@ import {
   type LifecycleState,
   type PairingRequest,
 } from '../../shared/domain/lifecycle-state.ts'
-import { assertNever, type ConnectionRef } from '../../shared/domain/words.ts'
+import { assertNever, type ConnectionRef, type Gesture } from '../../shared/domain/words.ts'
 import type {
   ConnectionRow,
   Holding,
@@ -162,6 +162,10 @@ class ConnectionSession implements Session {
     if (said === this.#pace) return
     this.#pace = said
     this.#outbox.setPace(row.pace)
+  }
+
+  gesture(gesture: Gesture): void {
+    if (!this.#over.signal.aborted) this.#socket.current?.gesture?.(gesture)
   }
 
   enqueue(row: OutboundRow): void {

@@ -14,6 +14,7 @@ import { BoundedCache } from './bounded-cache.ts'
 import { Composer } from './composer.ts'
 import { guardConsole } from './console-guard.ts'
 import { deviceCache } from './device-cache.ts'
+import { Gestures } from './gestures.ts'
 import { GroupCache } from './groups.ts'
 import { Inbox } from './inbox.ts'
 import { baileysCreds, signalKeyStore } from './key-store.ts'
@@ -77,6 +78,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
       })
       const renewals = new RetryRenewals(state, clock)
       const composer = new Composer(ref, state, deps.messages)
+      const gestures = new Gestures(ref, deps.messages)
       const groups = new GroupCache(groupMetadata.view(account))
       const sock = makeWASocket({
         ...DEFAULT_CONNECTION_CONFIG,
@@ -107,7 +109,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
       })
       groups.watch(sock.ev)
       return new BaileysSocket(
-        { clock, log: socketLog, sendTimeoutMs: settings.sendTimeoutMs, inbox, renewals, composer, groups },
+        { clock, log: socketLog, sendTimeoutMs: settings.sendTimeoutMs, inbox, renewals, composer, gestures, groups },
         sock,
         state,
         request,

@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { type BinaryNode, isJidGroup, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import type { WebSocket } from 'ws'
-import type { SendContent } from '../../shared/domain/words.ts'
+import type { Gesture, SendContent } from '../../shared/domain/words.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
 import type {
   Clock,
@@ -16,6 +16,7 @@ import type {
 import type { Composer } from './composer.ts'
 import { readEnd } from './connection-end.ts'
 import { type EgressGate, gateEgress } from './egress-gate.ts'
+import type { Gestures } from './gestures.ts'
 import { type GroupCache, prepareGroup } from './groups.ts'
 import type { Inbox } from './inbox.ts'
 import { watchIncoming } from './incoming.ts'
@@ -31,6 +32,7 @@ export interface BaileysSocketDependencies {
   readonly inbox: Inbox
   readonly renewals: RetryRenewals
   readonly composer: Composer
+  readonly gestures: Gestures
   readonly groups: GroupCache
 }
 
@@ -113,6 +115,13 @@ export class BaileysSocket implements WhatsAppSocket {
   typing(chat: string): void {
     if (this.#ended || this.#phase !== 'open') return
     this.#sock.sendPresenceUpdate('composing', chat).catch(nothing)
+  }
+
+  gesture(gesture: Gesture): void {
+    if (this.#ended || this.#phase !== 'open') return
+    this.#deps.gestures.perform(this.#sock, gesture).catch((error: unknown) => {
+      this.#deps.log.debug({ gesture: gesture.kind, error }, 'A gesture could not be made')
+    })
   }
 
   async probe(timeoutMs: number): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { staysStopped } from '../../shared/domain/lifecycle-table.ts'
 import type { ReceivedDoorbell } from '../../shared/domain/stores/doorbell.ts'
-import { assertNever, type ConnectionRef, sentences } from '../../shared/domain/words.ts'
+import { assertNever, type ConnectionRef, type Gesture, sentences } from '../../shared/domain/words.ts'
 import type {
   Clock,
   ConnectionRow,
@@ -108,6 +108,8 @@ export class PartitionSessions {
         return this.#answerCommand(doorbell)
       case 'settings':
         return this.#answerSettings(doorbell)
+      case 'gesture':
+        return this.#answerGesture(doorbell, doorbell.gesture)
       default:
         return assertNever(doorbell)
     }
@@ -150,6 +152,13 @@ export class PartitionSessions {
     const session = this.#sessions.get(keyOf(ref))
     const row = session === undefined ? undefined : await this.#deps.connections.get(ref)
     if (session !== undefined && row !== undefined) this.#within(session, () => session.adopt?.(row))
+    return { kind: 'done' }
+  }
+
+  /** For the moment only: where no session is open, it is over. */
+  async #answerGesture(ref: ConnectionRef, gesture: Gesture): Promise<DoorbellOutcome> {
+    const session = this.#sessions.get(keyOf(ref))
+    if (session !== undefined) this.#within(session, () => session.gesture?.(gesture))
     return { kind: 'done' }
   }
 

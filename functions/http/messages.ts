@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import { given } from '../../shared/api/connections.ts'
 import { type messageQuerySchema, toMessage } from '../../shared/api/messages.ts'
@@ -7,7 +8,7 @@ import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
 import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
-import { assertNever, type ConnectionRef } from '../../shared/domain/words.ts'
+import { assertNever, type ConnectionRef, type Gesture, type PartitionId } from '../../shared/domain/words.ts'
 import { configure } from '../config.ts'
 import { log } from '../log.ts'
 import { type AcceptSendOutcome, acceptSend } from '../sends/accept-send.ts'
@@ -24,6 +25,17 @@ const stores = { connections, messages, doorbells, retentionDays: config.MESSAGE
 async function requireConnection(ref: ConnectionRef): Promise<void> {
   if ((await connections.get(ref)) === undefined) throw new Problem('connection_not_found')
 }
+
+/** Its partition, where it can do something now. */
+async function connectedPartition(ref: ConnectionRef): Promise<PartitionId> {
+  const connection = await connections.get(ref)
+  if (connection === undefined) throw new Problem('connection_not_found')
+  if (connection.status !== 'connected') throw new Problem('not_connected', { detail: connection.message })
+  return connection.partition
+}
+
+const gesture = (partition: PartitionId, ref: ConnectionRef, gesture: Gesture): Promise<void> =>
+  doorbells.ring(partition, { kind: 'gesture', ...ref, gestureId: randomUUID(), gesture })
 
 export const handler = httpHandler({
   sendMessage: async ({ principal, params, headers, body }) => {
@@ -44,6 +56,21 @@ export const handler = httpHandler({
     const [row] = await Promise.all([messages.get(ref, params.messageId), requireConnection(ref)])
     if (row === undefined) throw new Problem('message_not_found')
     return { body: toMessage(row) }
+  },
+
+  readMessage: async ({ principal, params }) => {
+    const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
+    const [row, partition] = await Promise.all([messages.get(ref, params.messageId), connectedPartition(ref)])
+    if (row?.direction !== 'inbound') throw new Problem('message_not_found')
+    await gesture(partition, ref, { kind: 'read', messageId: row.messageId })
+    return { body: undefined }
+  },
+
+  setChatPresence: async ({ principal, params, body }) => {
+    const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
+    const partition = await connectedPartition(ref)
+    await gesture(partition, ref, { kind: 'presence', chat: body.to.chat, presence: body.presence })
+    return { body: undefined }
   },
 
   cancelMessage: async ({ principal, params }) => {

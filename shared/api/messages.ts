@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { MessageRow } from '../domain/stores/messages.ts'
-import { assertNever, type SendContent, sendErrorCodes, sendStatuses } from '../domain/words.ts'
+import { assertNever, chatPresences, type SendContent, sendErrorCodes, sendStatuses } from '../domain/words.ts'
 import { idSchema, isoTimeSchema, pageQuerySchema, pageSchema } from './common.ts'
 import { given } from './connections.ts'
 import { sendKinds, sendSchema } from './content.ts'
@@ -57,6 +57,11 @@ export function sendContent(send: SendMessage): SendContent {
   const names = Object.keys(sendKinds[send.type]).filter((name) => given[name] !== undefined)
   return Object.fromEntries([['type', send.type], ...names.map((name) => [name, given[name]])]) as SendContent
 }
+
+/** What the other side sees while somebody writes. */
+export const chatPresenceSchema = z
+  .strictObject({ to: recipientSchema, presence: z.enum(chatPresences) })
+  .meta({ id: 'SetChatPresence' })
 
 const sendErrorSchema = z
   .strictObject({

@@ -29,6 +29,7 @@ export const problemKinds = {
   qr_not_available: { status: 409, title: 'There is no QR code to scan.' },
   already_linked: { status: 409, title: 'The connection is linked to a device.' },
   logout_pending: { status: 409, title: 'The connection is being logged out.', retryable: true },
+  not_connected: { status: 409, title: 'The connection is not connected now.', retryable: true },
   connection_deleting: { status: 409, title: 'The connection is being deleted.' },
   not_cancellable: { status: 409, title: 'The message is on its way or has ended.' },
   idempotency_conflict: { status: 409, title: 'The idempotency key was used with another body.' },

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
 import type { Doorbell, DoorbellQueue, DoorbellRinger, ReceivedDoorbell } from '../domain/stores/doorbell.ts'
-import { assertNever, commandKinds, type PartitionId } from '../domain/words.ts'
+import { assertNever, chatPresences, commandKinds, type PartitionId } from '../domain/words.ts'
 
 export interface PartitionQueues {
   readonly queues: SQSClient
@@ -26,6 +26,15 @@ const body = z.discriminatedUnion('kind', [
     generation: z.number().int().nonnegative(),
   }),
   z.object({ kind: z.literal('settings'), ...ref, version: z.number().int().nonnegative() }),
+  z.object({
+    kind: z.literal('gesture'),
+    ...ref,
+    gestureId: z.string().min(1),
+    gesture: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('read'), messageId: z.string().min(1) }),
+      z.object({ kind: z.literal('presence'), chat: z.string().min(1), presence: z.enum(chatPresences) }),
+    ]),
+  }),
   z.object({ kind: z.literal('command'), ...ref, command: z.enum(commandKinds), commandId: z.string().min(1) }),
 ])
 
@@ -42,6 +51,8 @@ function deduplicationId(doorbell: Doorbell): string {
       return `${doorbell.messageId}:${doorbell.generation}`
     case 'settings':
       return `${doorbell.connectionId}:${doorbell.version}`
+    case 'gesture':
+      return doorbell.gestureId
     case 'command':
       return doorbell.commandId
     default:

@@ -116,6 +116,15 @@ export interface ConnectionCommand {
   readonly method?: PairingMethod
 }
 
+export const chatPresences = ['typing', 'recording', 'paused'] as const
+export type ChatPresence = (typeof chatPresences)[number]
+
+/** Something for the moment only: it has no row, and a connection that is down does not do it later. */
+export type Gesture =
+  /** Tells the sender of a received message that it was read. */
+  | { readonly kind: 'read'; readonly messageId: MessageId }
+  | { readonly kind: 'presence'; readonly chat: string; readonly presence: ChatPresence }
+
 export const sendStatuses = ['queued', 'sent', 'delivered', 'read', 'played', 'failed'] as const
 export type SendStatus = (typeof sendStatuses)[number]
 

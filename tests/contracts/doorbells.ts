@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Doorbell, DoorbellQueue, DoorbellRinger, ReceivedDoorbell } from '../../shared/domain/stores/doorbell.ts'
+import type { Gesture } from '../../shared/domain/words.ts'
 
 export interface DoorbellParts {
   readonly ringer: DoorbellRinger
@@ -52,6 +53,13 @@ export function doorbellContract(name: string, fresh: () => Promise<DoorbellPart
     test('a command is received as it was rung', async () => {
       await ringer.ring(0, command('cmd_1'))
       expect(await work(1)).toEqual([command('cmd_1')])
+    })
+
+    test('gestures are received as they were rung', async () => {
+      const read = gesture('g_1', { kind: 'read', messageId: 'wam_1' })
+      const typing = gesture('g_2', { kind: 'presence', chat: '1@s.whatsapp.net', presence: 'typing' })
+      for (const rung of [read, typing]) await ringer.ring(0, rung)
+      expect(await work(2)).toEqual([read, typing])
     })
 
     test("a command overtakes a connection's sends that were received and not settled", async () => {
@@ -144,6 +152,14 @@ const send = (messageId: string, generation = 0, connectionId = 'con_1'): Doorbe
   connectionId,
   messageId,
   generation,
+})
+
+const gesture = (gestureId: string, what: Gesture): Doorbell => ({
+  kind: 'gesture',
+  businessProfileId: 'bp_1',
+  connectionId: 'con_1',
+  gestureId,
+  gesture: what,
 })
 
 const command = (commandId: string): Doorbell => ({

@@ -99,6 +99,38 @@ describe.each([
   })
 })
 
+it('a received message is marked as read, and typing is shown', async () => {
+  const messages = `/connections/${story.connectionId}/messages`
+  const { messageId } = await heard('message-received', digits(business), { text: 'seen?' })
+  expect((await story.tenant.post(`${messages}/${messageId}/read`)).status).toBe(202)
+  const typing = { to: customer, presence: 'typing' }
+  expect((await story.tenant.post(`/connections/${story.connectionId}/presence`, typing)).status).toBe(202)
+  const phone = rest(`${place.simulatorUrl}/phones/${digits(customer)}`)
+  await expect
+    .poll(async () => JSON.stringify((await phone.get('/sent')).body.messages.at(-1).receipts), { timeout: 60_000 })
+    .toContain('"read"')
+  await expect
+    .poll(async () => (await phone.get('/presence')).body.chatStates.at(-1)?.state, { timeout: 60_000 })
+    .toBe('composing')
+})
+
+it('messages in groups are ignored where the connection is set so', async () => {
+  const patch = JSON.stringify({ ignore: { groups: true } })
+  const path = `/connections/${story.connectionId}`
+  const set = await story.tenant.raw('PATCH', path, patch, { 'content-type': 'application/json' })
+  expect(set).toMatchObject({ status: 200, body: { ignore: { groups: true } } })
+  const phone = rest(`${place.simulatorUrl}/phones/${digits(customer)}`)
+  // Until the worker has heard of it, messages still come.
+  for (let said = 0; ; said += 1) {
+    await phone.post('/messages', { to: group, text: `group ${said}` })
+    await phone.post('/messages', { to: digits(business), text: `after ${said}` })
+    await frame('message-received', (data) => (data.text as { body: string }).body === `after ${said}`)
+    const listed = await story.tenant.get(`${path}/messages?limit=2`)
+    if (!JSON.stringify(listed.body).includes(`group ${said}`)) break
+    expect(said).toBeLessThan(50)
+  }
+})
+
 it('a reply to a message that does not exist fails, and says which field is wrong', async () => {
   const body = { to: customer, type: 'text', text: { body: 'x' }, context: { message_id: 'wam_none' } }
   const { messageId } = (await story.tenant.post(`/connections/${story.connectionId}/messages`, body)).body

@@ -304,6 +304,22 @@ describe('messages', () => {
     expect(shown.json.note).toBe(sentences.beingRestored)
   })
 
+  test('what is for the moment is rung for while the connection is connected, else refused', async () => {
+    const { path, ref } = await linked()
+    const presence = { to: '+94 71 451 5253', presence: 'typing' }
+    expect((await call('POST', `${path}/presence`, { key, body: presence })).status).toBe(202)
+    expect(await cloud.doorbells()).toMatchObject([
+      { kind: 'gesture', gesture: { kind: 'presence', chat: '94714515253@s.whatsapp.net', presence: 'typing' } },
+    ])
+    const { json } = await call('POST', `${path}/messages`, { key, body: text() })
+    const notReceived = await call('POST', `${path}/messages/${json.messageId}/read`, { key })
+    expect(notReceived).toMatchObject({ status: 404, json: { code: 'message_not_found' } })
+    const down = { status: 'reconnecting', reason: 'restoring', message: 'x' } as const
+    await cloud.stores.worker.update(ref, 1, down, new Date().toISOString())
+    const refused = await call('POST', `${path}/presence`, { key, body: presence })
+    expect(refused).toMatchObject({ status: 409, json: { code: 'not_connected' } })
+  })
+
   test('what waits for its connection can be cancelled, once and for all; what may be leaving cannot', async () => {
     const { path, ref } = await linked()
     const going = await call('POST', `${path}/messages`, { key, body: text() })

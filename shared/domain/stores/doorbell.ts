@@ -1,4 +1,4 @@
-import type { CommandKind, ConnectionRef, MessageId, PartitionId } from '../words.ts'
+import type { CommandKind, ConnectionRef, Gesture, MessageId, PartitionId } from '../words.ts'
 
 /**
  * What a partition queue's message says: ids only, the row has the rest. FIFO message group: the connection id for sends,
@@ -8,6 +8,8 @@ export type Doorbell =
   | ({ readonly kind: 'send'; readonly messageId: MessageId; readonly generation: number } & ConnectionRef)
   /** Its owner changed what a connection may do, such as its pace. `version` of the row after it. */
   | ({ readonly kind: 'settings'; readonly version: number } & ConnectionRef)
+  /** All that there is of it. `gestureId` is its own. */
+  | ({ readonly kind: 'gesture'; readonly gestureId: string; readonly gesture: Gesture } & ConnectionRef)
   | ({ readonly kind: 'command'; readonly command: CommandKind; readonly commandId: string } & ConnectionRef)
 
 export interface DoorbellRinger {

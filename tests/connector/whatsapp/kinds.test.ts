@@ -235,6 +235,37 @@ describe.each([
   })
 })
 
+it.each([
+  ['a person', () => `${ada}@s.whatsapp.net`, () => business],
+  ['a group', () => group, () => group],
+])('%s sees that its message was read, and that somebody is typing or recording', async (_whom, chatOf, backOf) => {
+  const { id } = await received({ text: 'seen?' }, backOf())
+  device.socket.gesture?.({ kind: 'read', messageId: id })
+  for (const presence of ['typing', 'recording', 'paused'] as const) {
+    device.socket.gesture?.({ kind: 'presence', chat: chatOf(), presence })
+  }
+  type Sent = { readonly id: string; readonly receipts: Record<string, { readonly read?: string }> }
+  await soon(async () => {
+    const { messages: sent } = await world.control<{ messages: Sent[] }>('GET', `/phones/${ada}/sent`)
+    const receipts = Object.entries(sent.find((message) => message.id === id)?.receipts ?? {})
+    return receipts.some(([by, { read }]) => by.startsWith(business) && read !== undefined)
+  })
+  await soon(async () => {
+    const { chatStates } = await world.control<{ chatStates: { state: string }[] }>('GET', `/phones/${ada}/presence`)
+    return (
+      chatStates
+        .slice(-3)
+        .map(({ state }) => state)
+        .join() === 'composing,recording,paused'
+    )
+  })
+})
+
+/** Asks until it is so; the test's own time is the limit. */
+async function soon(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
 it('a group that this device is not in refuses for good', async () => {
   const chat = '120363000000000000@g.us'
   expect(await device.socket.send('3EB0FF', chat, { type: 'text', text: { body: 'x' } })).toMatchObject({

@@ -10,7 +10,7 @@ import type {
   DoorbellRinger,
   ReceivedDoorbell,
 } from '../../../shared/domain/stores/doorbell.ts'
-import type { PartitionId } from '../../../shared/domain/words.ts'
+import { assertNever, type PartitionId } from '../../../shared/domain/words.ts'
 
 interface Message {
   readonly order: number
@@ -42,8 +42,7 @@ export class ModelDoorbells implements DoorbellQueue, DoorbellRinger {
 
   async ring(partition: PartitionId, doorbell: Doorbell): Promise<void> {
     const send = doorbell.kind === 'send'
-    const own = doorbell.kind === 'command' ? doorbell.commandId : doorbell.kind === 'settings' ? doorbell.version : ''
-    const id = `${partition}:${send ? `${doorbell.messageId}:${doorbell.generation}` : `${doorbell.connectionId}:${own}`}`
+    const id = `${partition}:${doorbell.connectionId}:${ownId(doorbell)}`
     const now = this.#clock.monotonic()
     if ((this.#seen.get(id) ?? Number.NEGATIVE_INFINITY) > now - deduplicationMs) return
     this.#seen.set(id, now)
@@ -118,5 +117,21 @@ export class ModelDoorbells implements DoorbellQueue, DoorbellRinger {
       if (messages.length === 0) return
       poll.answer(messages)
     }
+  }
+}
+
+/** What tells two rings of a connection apart. */
+function ownId(doorbell: Doorbell): string {
+  switch (doorbell.kind) {
+    case 'send':
+      return `${doorbell.messageId}:${doorbell.generation}`
+    case 'command':
+      return doorbell.commandId
+    case 'settings':
+      return String(doorbell.version)
+    case 'gesture':
+      return doorbell.gestureId
+    default:
+      return assertNever(doorbell)
   }
 }
