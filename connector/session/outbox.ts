@@ -5,6 +5,7 @@ import type { ConnectionRef, EpochMs, SendError, SendErrorCode } from '../../sha
 import type { AuthState, HandOver, SendReceipt, ServerAck, SessionSettings, Timer, WhatsAppSocket } from '../ports.ts'
 import { Pacing, paceSentences } from './pacing.ts'
 import { RestrictedChats, restrictedCode, restrictionMs } from './restricted-chats.ts'
+import { cancelTimers, type EntryState, isLeaving, mayBeLeaving, type SendEntry } from './send-entry.ts'
 import { expired, newChatsRestricted, rejected, unconfirmed } from './send-failures.ts'
 import { SendNotes } from './send-notes.ts'
 import { SendSteps } from './send-steps.ts'
@@ -20,38 +21,6 @@ const endedKept = 5_000
 const notedWaitMs = 5_000
 const goes = { kind: 'go' } as const
 type PaceWait = Extract<ReturnType<Pacing['decide']>, { kind: 'wait' }>
-
-type EntryState =
-  /** In the list. */
-  | 'waiting'
-  /** Being taken out in the store, which ends the time in which it could be cancelled. Nothing left yet. */
-  | 'claiming'
-  /** "typing…" is shown in its chat. Nothing left yet. */
-  | 'typing'
-  /** The socket has it; its bytes may be leaving. */
-  | 'handing'
-  /** Left, its ack is awaited. */
-  | 'unacked'
-  /** Left twice on a live socket without an ack: waits for a late ack, the next open, or its deadline. */
-  | 'parked'
-  /** Its outcome is known and being stored. */
-  | 'ending'
-
-interface Entry {
-  readonly row: OutboundRow
-  readonly deadline: { timer: Timer }
-  state: EntryState
-  /** Bytes may have left, in this or an earlier worker. */
-  attempted: boolean
-  resent: boolean
-  /** It may be held in the store: it has to be taken out before it goes. */
-  held: boolean
-  /** How often it was taken out, as far as is known here. */
-  claims: number
-  timer?: Timer
-  /** Runs until the send is due. */
-  due?: Timer
-}
 
 export interface OutboxListener {
   /** An ack is missing. Resolves with whether the socket is alive; where not, it is ended by the time it resolves. */
@@ -72,9 +41,9 @@ export class Outbox {
   readonly #settings: Pick<SessionSettings, 'ackTimeoutMs' | 'sendTimeoutMs' | 'inFlightMax'>
   readonly #listener: OutboxListener
   /** By WhatsApp id. */
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, SendEntry>()
   /** Those that wait, by `seq`. */
-  #list: Entry[] = []
+  #list: SendEntry[] = []
   readonly #ended = new Set<string>()
   readonly #restricted = new RestrictedChats()
   readonly #notes: SendNotes
@@ -114,7 +83,7 @@ export class Outbox {
   accept(row: OutboundRow): boolean {
     const id = row.whatsappId
     if (row.status !== 'queued' || this.#entries.has(id) || this.#ended.has(id)) return false
-    const entry: Entry = {
+    const entry: SendEntry = {
       row,
       state: 'waiting',
       attempted: this.#auth?.attempted().has(id) ?? false,
@@ -233,9 +202,7 @@ export class Outbox {
   /** At once: no further timers, no further sends. */
   stop(): void {
     for (const entry of this.#entries.values()) {
-      entry.timer?.cancel()
-      entry.due?.cancel()
-      entry.deadline.timer.cancel()
+      cancelTimers(entry)
     }
     this.#pacing.stop()
     this.#entries.clear()
@@ -245,10 +212,10 @@ export class Outbox {
     this.#wakeQuietWaiters()
   }
 
-  #insert(entry: Entry): void {
+  #insert(entry: SendEntry): void {
     // Mostly it belongs at the end.
     let at = this.#list.length
-    while (at > 0 && (this.#list[at - 1] as Entry).row.seq > entry.row.seq) at -= 1
+    while (at > 0 && (this.#list[at - 1] as SendEntry).row.seq > entry.row.seq) at -= 1
     this.#list.splice(at, 0, entry)
   }
 
@@ -258,14 +225,12 @@ export class Outbox {
     let inFlight = 0
     const busyChats = new Set<string>()
     for (const entry of this.#entries.values()) {
-      const { state } = entry
-      const leaving = state === 'handing' || state === 'claiming' || state === 'typing'
-      if (leaving) busyChats.add(entry.row.chat)
-      if (leaving || state === 'unacked') inFlight += 1
+      if (isLeaving(entry)) busyChats.add(entry.row.chat)
+      if (isLeaving(entry) || entry.state === 'unacked') inFlight += 1
     }
     let everyone: PaceWait | undefined
     for (let at = 0; at < this.#list.length && inFlight < this.#settings.inFlightMax; ) {
-      const entry = this.#list[at] as Entry
+      const entry = this.#list[at] as SendEntry
       const { chat } = entry.row
       // What is scheduled holds up nothing before its time.
       if (entry.due !== undefined) {
@@ -303,7 +268,7 @@ export class Outbox {
   }
 
   /** Shows "typing…" first where the pace asks for it. */
-  #type(entry: Entry, socket: WhatsAppSocket): void {
+  #type(entry: SendEntry, socket: WhatsAppSocket): void {
     const { chat, content } = entry.row
     if (this.#pacing.pace?.typing !== true || socket.typing === undefined || entry.attempted) {
       void this.#hand(entry, socket)
@@ -321,7 +286,7 @@ export class Outbox {
   }
 
   /** Ends the time in which a held send could be cancelled; where it was, nothing goes. */
-  async #takeOut(entry: Entry, socket: WhatsAppSocket): Promise<void> {
+  async #takeOut(entry: SendEntry, socket: WhatsAppSocket): Promise<void> {
     const { whatsappId } = entry.row
     const { holding } = this.#store
     entry.state = 'claiming'
@@ -352,23 +317,21 @@ export class Outbox {
     else this.#type(entry, socket)
   }
 
-  #putBack(entry: Entry): void {
+  #putBack(entry: SendEntry): void {
     entry.state = 'waiting'
     this.#insert(entry)
   }
 
   /** It ended elsewhere: its row says how. */
-  #drop(entry: Entry): void {
+  #drop(entry: SendEntry): void {
     entry.state = 'ending'
-    entry.timer?.cancel()
-    entry.due?.cancel()
-    entry.deadline.timer.cancel()
+    cancelTimers(entry)
     const at = this.#list.indexOf(entry)
     if (at >= 0) this.#list.splice(at, 1)
     this.#forget(entry.row.whatsappId, entry)
   }
 
-  async #hand(entry: Entry, socket: WhatsAppSocket): Promise<void> {
+  async #hand(entry: SendEntry, socket: WhatsAppSocket): Promise<void> {
     const { whatsappId, chat, content } = entry.row
     if (!this.#store.holding.held()) return
     entry.state = 'handing'
@@ -385,7 +348,7 @@ export class Outbox {
     this.#handed(entry, socket, result)
   }
 
-  #handed(entry: Entry, socket: WhatsAppSocket, result: HandOver): void {
+  #handed(entry: SendEntry, socket: WhatsAppSocket, result: HandOver): void {
     // An ack may have been faster, or the socket is gone and the send back in the list.
     if (entry.state !== 'handing' || this.#socket !== socket) return
     entry.timer?.cancel()
@@ -418,7 +381,7 @@ export class Outbox {
   }
 
   /** A missing ack probes the socket; alive, the send goes once more under its id. */
-  #awaitAck(entry: Entry, socket: WhatsAppSocket): void {
+  #awaitAck(entry: SendEntry, socket: WhatsAppSocket): void {
     entry.state = 'unacked'
     const still = () => entry.state === 'unacked' && this.#socket === socket
     entry.timer = this.#store.clock.after(this.#settings.ackTimeoutMs, () => {
@@ -451,13 +414,13 @@ export class Outbox {
       delete entry.timer
       entry.resent = false
       if (entry.state === 'waiting') continue
-      if (entry.state !== 'claiming' && entry.state !== 'typing') entry.attempted = true
+      if (mayBeLeaving(entry)) entry.attempted = true
       this.#putBack(entry)
     }
     this.#tellIfQuiet()
   }
 
-  #refuse(entry: Entry, code: SendErrorCode, message: string): void {
+  #refuse(entry: SendEntry, code: SendErrorCode, message: string): void {
     if (entry.state === 'ending') return
     const mayHaveLeft = entry.attempted && code === 'no_active_connection'
     void this.#fail(entry.row.whatsappId, mayHaveLeft ? unconfirmed : { code, message })
@@ -476,7 +439,7 @@ export class Outbox {
     })
   }
 
-  #watchDue(entry: Entry, sendAt: string): void {
+  #watchDue(entry: SendEntry, sendAt: string): void {
     const { clock } = this.#store
     entry.due = clock.after(Math.min(Math.max(0, Date.parse(sendAt) - clock.now()), timerMaxMs), () => {
       delete entry.due
@@ -494,7 +457,7 @@ export class Outbox {
     })
   }
 
-  #expire(entry: Entry): void {
+  #expire(entry: SendEntry): void {
     const mayHaveLeft = entry.attempted || entry.state === 'handing'
     void this.#fail(entry.row.whatsappId, mayHaveLeft ? unconfirmed : expired)
   }
@@ -508,9 +471,7 @@ export class Outbox {
     const entry = this.#entries.get(whatsappId)
     if (entry !== undefined && entry.state !== 'ending') {
       entry.state = 'ending'
-      entry.timer?.cancel()
-      entry.due?.cancel()
-      entry.deadline.timer.cancel()
+      cancelTimers(entry)
       const at = this.#list.indexOf(entry)
       if (at >= 0) this.#list.splice(at, 1)
       this.#pump()
@@ -527,7 +488,7 @@ export class Outbox {
     return settled
   }
 
-  #forget(whatsappId: string, entry: Entry | undefined): void {
+  #forget(whatsappId: string, entry: SendEntry | undefined): void {
     this.#auth?.settled(whatsappId)
     if (entry !== undefined && this.#entries.get(whatsappId) === entry) {
       this.#entries.delete(whatsappId)
@@ -539,7 +500,7 @@ export class Outbox {
   }
 
   /** What is not due says so by its time. */
-  #note(entry: Entry, sentence: string): void {
+  #note(entry: SendEntry, sentence: string): void {
     if (entry.due !== undefined) return
     const nothingLeft = this.#auth !== undefined && !entry.attempted
     const { whatsappId } = entry.row

@@ -1,0 +1,52 @@
+import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
+import type { Timer } from '../ports.ts'
+
+export type EntryState =
+  /** In the list. */
+  | 'waiting'
+  /** Being taken out in the store, which ends the time in which it could be cancelled. Nothing left yet. */
+  | 'claiming'
+  /** "typing…" is shown in its chat. Nothing left yet. */
+  | 'typing'
+  /** The socket has it; its bytes may be leaving. */
+  | 'handing'
+  /** Left, its ack is awaited. */
+  | 'unacked'
+  /** Left twice on a live socket without an ack: waits for a late ack, the next open, or its deadline. */
+  | 'parked'
+  /** Its outcome is known and being stored. */
+  | 'ending'
+
+/** One send of a connection, from its acceptance by the worker until its outcome is stored. */
+export interface SendEntry {
+  readonly row: OutboundRow
+  readonly deadline: { timer: Timer }
+  state: EntryState
+  /** Bytes may have left, in this or an earlier worker. */
+  attempted: boolean
+  resent: boolean
+  /** It may be held in the store: it has to be taken out before it goes. */
+  held: boolean
+  /** How often it was taken out, as far as is known here. */
+  claims: number
+  timer?: Timer
+  /** Runs until the send is due. */
+  due?: Timer
+}
+
+/** On its way out of the list: its chat waits for it. */
+export function isLeaving({ state }: SendEntry): boolean {
+  return state === 'handing' || state === 'claiming' || state === 'typing'
+}
+
+/** Bytes of it may be on their way at this moment. */
+export function mayBeLeaving({ state }: SendEntry): boolean {
+  return state !== 'waiting' && state !== 'claiming' && state !== 'typing'
+}
+
+/** Nothing of it happens by itself any more. */
+export function cancelTimers(entry: SendEntry): void {
+  entry.timer?.cancel()
+  entry.due?.cancel()
+  entry.deadline.timer.cancel()
+}
