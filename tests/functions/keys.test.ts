@@ -90,7 +90,7 @@ describe('open to everybody', () => {
     expect(await call('PUT', '/connections/con_1')).toMatchObject({
       status: 405,
       json: { code: 'method_not_allowed' },
-      headers: { allow: 'GET, DELETE' },
+      headers: { allow: 'GET, PATCH, DELETE' },
     })
   })
 
