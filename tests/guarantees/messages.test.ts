@@ -100,7 +100,7 @@ describe(
       for (const queue of ['sends', 'sends-fifo', 'doorbells'] as const) {
         let items: readonly { readonly id: string; readonly body: string; readonly reason?: string }[] = []
         const look = async () => {
-          items = ok(await admin.get(`/admin/dead-letters/${queue}/messages?limit=50`)).items
+          items = ok(await admin.get(`/admin/dead-letters/${queue}/messages?limit=${Object.keys(bodies).length}`)).items
           return items.length
         }
         await expect.poll(look, { timeout: boundMs, interval: 500 }).toBe(Object.keys(bodies).length)
