@@ -13,7 +13,13 @@ const parts = [
   'tests/whatsapp/**/*.test.ts',
 ]
 /** Each runs the whole product. */
-const wholes = ['tests/end-to-end/**/*.test.ts', 'tests/faults/**/*.test.ts', 'tests/guarantees/**/*.test.ts']
+const wholes = [
+  'tests/end-to-end/**/*.test.ts',
+  'tests/faults/lifecycle-rows.test.ts',
+  'tests/guarantees/waiting.test.ts',
+]
+/** Fleets under kills, deploys and outages: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
+const scenarios = ['tests/faults/scenarios.test.ts', 'tests/guarantees/messages.test.ts']
 
 /**
  * The projects run one after the other, the whole product alone. No test passes by being quick: the timeouts are so long that
@@ -26,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['tests/**/*.test.ts'],
-          exclude: [...parts, ...wholes],
+          exclude: [...parts, ...wholes, ...scenarios],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
@@ -50,6 +56,16 @@ export default defineConfig({
           hookTimeout: 240_000,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'scenarios',
+          include: scenarios,
+          testTimeout: 180_000,
+          hookTimeout: 240_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

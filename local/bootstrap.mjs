@@ -15,13 +15,17 @@ const NODE_MAJOR = 24
 const NODE_MAJOR_MIN = 20
 const JAVA_MAJOR_MIN = 17
 
+/** What `npm test` runs; the scenarios take minutes each and have a command of their own. */
+const everyDay = ['unit', 'parts', 'end-to-end'].flatMap((project) => ['--project', project])
+
 /** Each command: what it needs beside Node, and what it runs, one after the other until one fails. */
 const COMMANDS = {
   start: { needs: ['java'], runs: (args) => [[node, ['local/main.ts', ...args], { endsWithUs: true }]] },
   test: {
     needs: ['java', 'chromium'],
-    runs: (args) => [...checks(), [node, [realBin('vitest', 'vitest.mjs'), 'run', ...args]]],
+    runs: (args) => [...checks(), vitest(args.length > 0 ? args : everyDay)],
   },
+  'test:scenarios': { needs: ['java'], runs: (args) => [vitest(['--project', 'scenarios', ...args])] },
   check: { needs: [], runs: () => checks() },
   synth: { needs: [], runs: (args) => [synthesis(args)] },
   simulate: { needs: [], runs: (args) => [[node, ['tests/simulation/main.ts', ...args]]] },
@@ -42,12 +46,16 @@ for (const [program, words, extra] of chosen.runs(args)) {
   if (code !== 0) process.exit(code)
 }
 
+function vitest(words) {
+  return [node, [realBin('vitest', 'vitest.mjs'), 'run', ...words]]
+}
+
 function checks() {
   const architecture = existsSync(join(root, 'tests', 'architecture'))
   return [
     [bin('tsc'), ['--noEmit', '-p', '.']],
     [bin('biome'), ['check', '--diagnostic-level=error', '.']],
-    ...(architecture ? [[node, [realBin('vitest', 'vitest.mjs'), 'run', 'tests/architecture']]] : []),
+    ...(architecture ? [vitest(['tests/architecture'])] : []),
   ]
 }
 
