@@ -57,7 +57,8 @@ const schema = z
     PROBE_TIMEOUT_MS: wholeMs(5_000),
     SEND_TIMEOUT_MS: wholeMs(30_000),
     IN_FLIGHT_MAX: count(16),
-    QR_TTL_FIRST_MS: wholeMs(60_000),
+    /** How long each QR code is shown. Absent: WhatsApp's own 60 s for the first, 20 s for the others. */
+    QR_TTL_MS: optional(z.coerce.number().int().positive()),
 
     /** Absent: WhatsApp's own. */
     WHATSAPP_URL: optional(z.url({ protocol: /^wss?$/ })),

@@ -43,6 +43,7 @@ async function assemble(config: Config, log: Log): Promise<Connector> {
     settings: {
       deviceName: config.WHATSAPP_DEVICE_NAME,
       sendTimeoutMs: config.SEND_TIMEOUT_MS,
+      ...(config.QR_TTL_MS === undefined ? {} : { qrTtlMs: config.QR_TTL_MS }),
       ...(config.WHATSAPP_URL === undefined ? {} : { url: config.WHATSAPP_URL }),
       ...(config.WHATSAPP_ROOT_KEY === undefined ? {} : { rootKey: config.WHATSAPP_ROOT_KEY }),
     },
@@ -82,7 +83,6 @@ async function assemble(config: Config, log: Log): Promise<Connector> {
       probeTimeoutMs: config.PROBE_TIMEOUT_MS,
       sendTimeoutMs: config.SEND_TIMEOUT_MS,
       inFlightMax: config.IN_FLIGHT_MAX,
-      qrTtlFirstMs: config.QR_TTL_FIRST_MS,
       inboundKeptMs: config.MESSAGE_RETENTION_DAYS * dayMs,
       ...(clientVersion === undefined ? {} : { clientVersion }),
     },

@@ -252,7 +252,6 @@ export interface SessionSettings {
   readonly probeTimeoutMs: number
   readonly sendTimeoutMs: number
   readonly inFlightMax: number
-  readonly qrTtlFirstMs: number
   /** How long the row of an inbound message is kept; absent: 90 days. */
   readonly inboundKeptMs?: number
   readonly clientVersion?: readonly [number, number, number]

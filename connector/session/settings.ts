@@ -15,7 +15,6 @@ export const defaultSessionSettings: SessionSettings = {
   probeTimeoutMs: 5_000,
   sendTimeoutMs: 30_000,
   inFlightMax: 16,
-  qrTtlFirstMs: 60_000,
 }
 
 export const defaultLoginGateSettings: LoginGateSettings = {

@@ -36,6 +36,8 @@ export interface WhatsAppSettings {
   readonly markOnline?: boolean
   readonly connectTimeoutMs?: number
   readonly keepAliveIntervalMs?: number
+  /** How long each QR code is shown. Absent: 60 s for the first, 20 s for the others. */
+  readonly qrTtlMs?: number
 }
 
 export interface WhatsAppDependencies {
@@ -88,6 +90,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         connectTimeoutMs: settings.connectTimeoutMs ?? 20_000,
         keepAliveIntervalMs: settings.keepAliveIntervalMs ?? 30_000,
         defaultQueryTimeoutMs: 30_000,
+        ...(settings.qrTtlMs !== undefined && { qrTimeout: settings.qrTtlMs }),
         logger,
         auth: { creds: baileysCreds(state.creds), keys: signalKeyStore(state) },
         makeSignalRepository: signalRepository({ state, account, inbox, renewals }),
@@ -109,7 +112,17 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
       })
       groups.watch(sock.ev)
       return new BaileysSocket(
-        { clock, log: socketLog, sendTimeoutMs: settings.sendTimeoutMs, inbox, renewals, composer, gestures, groups },
+        {
+          clock,
+          log: socketLog,
+          sendTimeoutMs: settings.sendTimeoutMs,
+          ...(settings.qrTtlMs !== undefined && { qrTtlMs: settings.qrTtlMs }),
+          inbox,
+          renewals,
+          composer,
+          gestures,
+          groups,
+        },
         sock,
         state,
         request,

@@ -7,8 +7,6 @@ import { baileysCreds } from './key-store.ts'
 const firstQrMs = 60_000
 const laterQrMs = 20_000
 const references = 6
-/** The socket, and the code with it, ends when the references have run out. */
-const codeMs = firstQrMs + (references - 1) * laterQrMs
 
 /** Linking that needs a passkey of the phone's owner, which only WhatsApp's own clients can ask for. */
 const passkeyNotifications = new Set(['passkey_prologue_request', 'crsc_continuation'])
@@ -16,6 +14,8 @@ const passkeyNotifications = new Set(['passkey_prologue_request', 'crsc_continua
 export interface PairingDependencies {
   readonly state: ConnectionAuthState
   readonly pairing: NonNullable<OpenRequest['pairing']>
+  /** How long each QR code is shown, where it is not as long as usual. */
+  readonly qrTtlMs?: number
   readonly log: Log
   readonly emit: (event: SocketEvent) => void
   readonly failed: (why: string) => void
@@ -33,6 +33,8 @@ export function forgetUnfinishedPairing(state: ConnectionAuthState): void {
 /** Reports what a person needs for linking, and that it succeeded: once the new identity is durable. */
 export function watchPairing(sock: WASocket, deps: PairingDependencies): void {
   const { state, pairing, emit } = deps
+  const firstMs = deps.qrTtlMs ?? firstQrMs
+  const laterMs = deps.qrTtlMs ?? laterQrMs
   const phoneNumber = pairing.method === 'code' ? pairing.phoneNumber?.replace(/\D/g, '') : undefined
   let shown = 0
   let asked = false
@@ -40,14 +42,15 @@ export function watchPairing(sock: WASocket, deps: PairingDependencies): void {
   sock.ev.on('connection.update', ({ qr }) => {
     if (qr === undefined || state.registered) return
     if (phoneNumber === undefined || phoneNumber === '') {
-      emit({ kind: 'qr', text: qr, expiresInMs: shown === 0 ? firstQrMs : laterQrMs })
+      emit({ kind: 'qr', text: qr, expiresInMs: shown === 0 ? firstMs : laterMs })
       shown += 1
       return
     }
     if (asked) return
     asked = true
     sock.requestPairingCode(phoneNumber).then(
-      (code) => emit({ kind: 'pairing_code', code, expiresInMs: codeMs }),
+      // The socket, and the code with it, ends when the references have run out.
+      (code) => emit({ kind: 'pairing_code', code, expiresInMs: firstMs + (references - 1) * laterMs }),
       (error: unknown) => deps.failed(error instanceof Error ? error.message : String(error)),
     )
   })

@@ -29,6 +29,7 @@ export interface BaileysSocketDependencies {
   readonly clock: Clock
   readonly log: Log
   readonly sendTimeoutMs: number
+  readonly qrTtlMs?: number
   readonly inbox: Inbox
   readonly renewals: RetryRenewals
   readonly composer: Composer
@@ -88,6 +89,7 @@ export class BaileysSocket implements WhatsAppSocket {
       watchPairing(sock, {
         state,
         pairing: request.pairing,
+        ...(deps.qrTtlMs !== undefined && { qrTtlMs: deps.qrTtlMs }),
         log: deps.log,
         emit: (event) => this.#emit(event),
         failed: (why) => {

@@ -99,6 +99,30 @@ describe('a connection from its pairing code to its end', () => {
   })
 })
 
+describe('QR codes that nobody scans', () => {
+  it('run out: disconnected / qr_expired, and pairing again shows new ones', async () => {
+    const place = await startPlace({ environmentOverrides: { containers: { connector: { QR_TTL_MS: '150' } } } })
+    const story = new Story(place, { stepMs: 60_000 })
+    try {
+      await story.adminCreatesProfileAndKey()
+      await story.clientWatches()
+      const { body } = await story.tenant.post('/connections', { label: 'Nobody', pairing: 'qr' })
+      const event = (name: string) =>
+        story.watcher.next(name, (f) => f.event === name && f.connectionId === body.connectionId, 60_000)
+      const first = await event('whatsapp-qr')
+      const ended = await event('whatsapp-disconnected')
+      expect(ended.data).toMatchObject({ status: 'disconnected', reason: 'qr_expired', remedy: 'scan_qr' })
+      expect(ended.data).not.toHaveProperty('qr')
+      expect((await story.tenant.post(`/connections/${body.connectionId}/pair`)).status).toBe(202)
+      const next = await event('whatsapp-qr')
+      expect(next.data.qr.text).not.toBe(first.data.qr.text)
+    } finally {
+      story.close()
+      await place.stop()
+    }
+  })
+})
+
 describe('two places side by side', () => {
   it('do not disturb each other', async () => {
     const places = await Promise.all([startPlace(), startPlace()])
