@@ -1,6 +1,6 @@
-import { tenantScope } from '../../shared/api/admin.ts'
 import { given } from '../../shared/api/connections.ts'
 import { Problem } from '../../shared/api/problems.ts'
+import { everyScope } from '../../shared/api/scopes.ts'
 import { accounts } from '../../shared/aws/accounts.ts'
 import { documentClient } from '../../shared/aws/clients.ts'
 import { newBusinessProfileId } from '../../shared/aws/ids.ts'
@@ -42,7 +42,7 @@ export const handler = httpHandler({
   createApiKey: async ({ params, body }) => {
     const { businessProfileId } = params
     const outcome = await store.createApiKey(
-      { businessProfileId, label: body.label, scopes: [tenantScope], ...given('expiresAt', body.expiresAt) },
+      { businessProfileId, label: body.label, scopes: [everyScope], ...given('expiresAt', body.expiresAt) },
       isoNow(),
     )
     if (outcome.kind === 'not_found') throw new Problem('business_profile_not_found')

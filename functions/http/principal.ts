@@ -1,6 +1,6 @@
-import { tenantScope } from '../../shared/api/admin.ts'
 import { Problem } from '../../shared/api/problems.ts'
-import type { HttpAuth } from '../../shared/api/routes.ts'
+import type { HttpAuth, RouteContract } from '../../shared/api/routes.ts'
+import { allows } from '../../shared/api/scopes.ts'
 import type { BusinessProfileId } from '../../shared/domain/words.ts'
 
 /** What the authorizer found out about the caller. API Gateway carries it as texts. */
@@ -23,22 +23,22 @@ export interface Principals {
 }
 
 /** @throws Problem 401 without a key that is known, 403 with one that is for something else. */
-export function requirePrincipal<Auth extends HttpAuth>(
-  auth: Auth,
+export function requirePrincipal(
+  route: Pick<RouteContract, 'auth' | 'scope'>,
   context: AuthorizerContext | undefined,
-): Principals[Auth]
-export function requirePrincipal(auth: HttpAuth, context: AuthorizerContext | undefined): Principals[HttpAuth] {
-  if (auth === 'none') return undefined
+): Principals[HttpAuth] {
+  if (route.auth === 'none') return undefined
   if (context === undefined) throw new Problem('missing_api_key')
   switch (context.principal) {
     case 'tenant':
-      if (auth !== 'tenant') throw new Problem('wrong_scope', { detail: 'This call needs the admin key.' })
-      if (!context.scopes.split(',').includes(tenantScope)) {
-        throw new Problem('wrong_scope', { detail: `This call needs a key with the scope ${tenantScope}.` })
+      if (route.auth !== 'tenant') throw new Problem('wrong_scope', { detail: 'This call needs the admin key.' })
+      if (route.scope === undefined || !allows(context.scopes.split(','), route.scope)) {
+        throw new Problem('wrong_scope', { detail: `This call needs a key with the scope ${route.scope}.` })
       }
       return { businessProfileId: context.businessProfileId, keyId: context.keyId }
     case 'admin':
-      if (auth !== 'admin') throw new Problem('wrong_scope', { detail: "This call needs a business profile's key." })
+      if (route.auth !== 'admin')
+        throw new Problem('wrong_scope', { detail: "This call needs a business profile's key." })
       return { admin: true }
     default:
       throw new Problem(context.problem === 'invalid_api_key' ? 'invalid_api_key' : 'missing_api_key')

@@ -37,8 +37,9 @@ function headersOf(schema: z.ZodObject, event: HttpEvent): Record<string, string
 function jsonBody(route: RouteContract, event: HttpEvent): unknown {
   const text = event.body ?? ''
   const bytes = Buffer.from(text, event.isBase64Encoded ? 'base64' : 'utf8')
-  if (bytes.length > bodyBytesMax) {
-    throw new Problem('payload_too_large', { detail: `The body may have at most ${bodyBytesMax} bytes.` })
+  const bytesMax = route.bodyBytesMax ?? bodyBytesMax
+  if (bytes.length > bytesMax) {
+    throw new Problem('payload_too_large', { detail: `The body may have at most ${bytesMax} bytes.` })
   }
   if (bytes.length === 0) {
     if (route.bodyOptional) return {}

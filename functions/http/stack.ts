@@ -25,7 +25,7 @@ export function httpHandler(operations: Operations, refuse: (path: string) => ne
       const operation = byRouteKey.get(event.routeKey)
       if (operation === undefined) return refuse(event.rawPath)
       const { route } = operation
-      const principal = requirePrincipal(route.auth, event.requestContext.authorizer?.lambda)
+      const principal = requirePrincipal(route, event.requestContext.authorizer?.lambda)
       if (principal !== undefined) log.appendKeys(principal)
       const request = parseRequest(route, event)
       log.appendKeys(event.pathParameters ?? {})

@@ -3,9 +3,6 @@ import { idSchema, isoTimeSchema, pageSchema } from './common.ts'
 
 const nameSchema = z.string().trim().min(1).max(100).meta({ description: 'A name for people.' })
 
-/** Scope of a key that may do everything of its business profile. */
-export const tenantScope = 'tenant:*'
-
 export const createBusinessProfileSchema = z.strictObject({ name: nameSchema }).meta({ id: 'CreateBusinessProfile' })
 
 export const businessProfileSchema = z

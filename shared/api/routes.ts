@@ -36,6 +36,7 @@ import {
   sendMessageSchema,
 } from './messages.ts'
 import type { ProblemCode } from './problems.ts'
+import type { Scope } from './scopes.ts'
 
 export type HttpMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** Name of the function under `functions/http/` that answers. */
@@ -52,12 +53,31 @@ export interface ResponseContract {
   readonly otherMediaTypes?: readonly string[]
 }
 
-/** One call of the REST API: what infra routes, functions check and answer, OpenAPI documents and the client speaks. */
-export interface RouteContract {
+/**
+ * One call of the REST API: what infra routes, functions check and answer, OpenAPI documents and the client speaks.
+ *
+ * A new route needs: a row in `routes` with its function's name (and the function in `infra/rest-api.ts`); `scope` where it
+ * is a tenant's (one of `shared/api/scopes.ts`; a new one is added there); schemas whose fields carry an `example` where a text
+ * has a form (the document's examples are made of them); a row in `tests/end-to-end/tenant-walk.ts`, which says how another
+ * tenant's ids get into it.
+ */
+export type RouteContract = RouteParts & (TenantRoute | OtherRoute)
+
+interface TenantRoute {
+  readonly auth: 'tenant'
+  /** What the key must be allowed to do. */
+  readonly scope: Scope
+}
+
+interface OtherRoute {
+  readonly auth: 'admin' | 'none'
+  readonly scope?: never
+}
+
+interface RouteParts {
   readonly method: HttpMethod
   readonly path: string
   readonly function: HttpFunction
-  readonly auth: HttpAuth
   readonly operationId: string
   readonly tag: string
   readonly summary: string
@@ -69,6 +89,8 @@ export interface RouteContract {
   readonly body?: z.ZodType
   /** A call without a body is answered like one with `{}`. */
   readonly bodyOptional?: true
+  /** Where another than `bodyBytesMax` holds; after decompression. */
+  readonly bodyBytesMax?: number
   readonly response: ResponseContract
   /** Beside those that every route of its kind of authentication has. */
   readonly problems: readonly ProblemCode[]
@@ -95,6 +117,7 @@ const connectionCommand = {
   method: 'POST',
   function: 'connections',
   tag: 'Connections',
+  scope: 'connections:write',
   params: connectionParams,
   bodyOptional: true,
   body: z.strictObject({}),
@@ -109,6 +132,7 @@ export const routes = {
     path: '/connections',
     function: 'connections',
     operationId: 'createConnection',
+    scope: 'connections:write',
     tag: 'Connections',
     summary: 'Creates a connection and starts pairing.',
     params: noParams,
@@ -122,6 +146,7 @@ export const routes = {
     path: '/connections',
     function: 'connections',
     operationId: 'listConnections',
+    scope: 'connections:read',
     tag: 'Connections',
     summary: 'Lists the connections of the business profile.',
     params: noParams,
@@ -135,6 +160,7 @@ export const routes = {
     path: '/connections/{connectionId}',
     function: 'connections',
     operationId: 'getConnection',
+    scope: 'connections:read',
     tag: 'Connections',
     summary: 'Gives one connection.',
     params: connectionParams,
@@ -147,6 +173,7 @@ export const routes = {
     path: '/connections/{connectionId}',
     function: 'connections',
     operationId: 'updateConnection',
+    scope: 'connections:write',
     tag: 'Connections',
     summary: 'Changes the label or the pace of a connection.',
     params: connectionParams,
@@ -161,6 +188,7 @@ export const routes = {
     path: '/connections/{connectionId}/qr',
     function: 'connections',
     operationId: 'getConnectionQr',
+    scope: 'connections:read',
     tag: 'Connections',
     summary: 'Gives the current QR code as JSON, PNG or SVG, as `Accept` says.',
     params: connectionParams,
@@ -199,6 +227,7 @@ export const routes = {
     path: '/connections/{connectionId}',
     function: 'connections',
     operationId: 'deleteConnection',
+    scope: 'connections:write',
     tag: 'Connections',
     summary: 'Unlinks the device and removes everything of the connection.',
     params: connectionParams,
@@ -215,6 +244,7 @@ export const routes = {
     path: '/connections/{connectionId}/messages',
     function: 'messages',
     operationId: 'sendMessage',
+    scope: 'messages:send',
     tag: 'Messages',
     summary: 'Accepts a message for sending.',
     params: connectionParams,
@@ -233,6 +263,7 @@ export const routes = {
     path: '/connections/{connectionId}/messages',
     function: 'messages',
     operationId: 'listMessages',
+    scope: 'messages:read',
     tag: 'Messages',
     summary: 'Lists the messages of a connection in both directions, newest first.',
     params: connectionParams,
@@ -250,6 +281,7 @@ export const routes = {
     path: '/connections/{connectionId}/messages/{messageId}',
     function: 'messages',
     operationId: 'getMessage',
+    scope: 'messages:read',
     tag: 'Messages',
     summary: 'Gives one message with its status.',
     params: messageParams,
@@ -262,6 +294,7 @@ export const routes = {
     path: '/connections/{connectionId}/messages/{messageId}',
     function: 'messages',
     operationId: 'cancelMessage',
+    scope: 'messages:send',
     tag: 'Messages',
     summary: 'Cancels a message that waits and of which nothing may have left.',
     params: messageParams,
@@ -274,6 +307,7 @@ export const routes = {
     path: '/connections/{connectionId}/messages/{messageId}/read',
     function: 'messages',
     operationId: 'readMessage',
+    scope: 'messages:send',
     tag: 'Messages',
     summary: 'Tells the sender of a received message that it was read.',
     description: 'For the moment only: it is not repeated where the connection ends meanwhile.',
@@ -289,6 +323,7 @@ export const routes = {
     path: '/connections/{connectionId}/presence',
     function: 'messages',
     operationId: 'setChatPresence',
+    scope: 'messages:send',
     tag: 'Messages',
     summary: 'Shows in a chat that somebody is typing or recording, or has paused.',
     description: 'For the moment only: it is not repeated where the connection ends meanwhile.',
@@ -303,6 +338,7 @@ export const routes = {
     path: '/live/tickets',
     function: 'live-tickets',
     operationId: 'createLiveTicket',
+    scope: 'live',
     tag: 'Live',
     summary: 'Gives a ticket that opens one WebSocket within a minute.',
     description:
