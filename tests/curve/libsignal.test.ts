@@ -1,6 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { realpathSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
 import { type BinaryNode, Curve, configureSuccessfulPairing, proto } from '@whiskeysockets/baileys'
 import { SenderKeyMessage } from '@whiskeysockets/baileys/lib/Signal/Group/sender-key-message.js'
 import { describe, expect, test } from 'vitest'
@@ -14,8 +13,9 @@ function flipped(bytes: Uint8Array): Buffer {
 
 describe('libsignal', () => {
   test('the package it loads as curve25519-js is the drop-in', () => {
-    const dropIn = fileURLToPath(new URL('../../connector/curve25519-js/index.js', import.meta.url))
-    expect(realpathSync(resolvedByLibsignal)).toBe(realpathSync(dropIn))
+    // By its text: node_modules may be another checkout's.
+    const dropIn = new URL('../../connector/curve25519-js/index.js', import.meta.url)
+    expect(readFileSync(resolvedByLibsignal, 'utf8')).toBe(readFileSync(dropIn, 'utf8'))
   })
 
   test('a key pair it makes signs, verifies and agrees', () => {
