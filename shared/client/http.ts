@@ -1,3 +1,4 @@
+import type { Answer, Call, InputArguments } from './contract.ts'
 import { ProblemError } from './problem-error.ts'
 
 export interface HttpOptions {
@@ -8,58 +9,87 @@ export interface HttpOptions {
   readonly fetch?: typeof fetch
 }
 
-export interface Call {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
-  /** Path segments, encoded here. */
-  readonly path: readonly string[]
-  readonly query?: Readonly<Record<string, string | number | undefined>>
-  readonly body?: unknown
-  readonly headers?: Readonly<Record<string, string>>
+/** A call below the contract's types, e.g. with a body that is not JSON. */
+export interface RawCall {
+  readonly method: string
+  /** As the contract writes it: `/connections/{connectionId}`. */
+  readonly path: string
+  readonly params?: Readonly<Record<string, string>>
+  readonly query?: Readonly<Record<string, unknown>>
+  readonly headers?: Readonly<Record<string, string | undefined>>
+  /** As it is; the headers say what it is. */
+  readonly body?: string | Blob | Uint8Array<ArrayBuffer> | ArrayBuffer
   readonly signal?: AbortSignal
 }
 
-/** One call of the REST API. Resolves with the body of a good answer; throws `ProblemError` for any other. */
-export type CallApi = <T>(call: Call) => Promise<T>
+/** The REST API, call by call. */
+export class Http {
+  readonly #base: string
+  readonly #apiKey: string
+  readonly #fetch: typeof fetch
 
-export function httpCaller(options: HttpOptions): CallApi {
-  const send = options.fetch ?? fetch
-  const base = options.baseUrl.replace(/\/+$/, '')
-  return async <T>({ method, path, query = {}, body, headers, signal }: Call): Promise<T> => {
-    const url = new URL(`${base}/${path.map(encodeURIComponent).join('/')}`)
-    for (const [name, value] of Object.entries(query))
-      if (value !== undefined) url.searchParams.set(name, String(value))
-    const response = await send(url, {
+  constructor({ baseUrl, apiKey, fetch: own }: HttpOptions) {
+    this.#base = baseUrl.replace(/\/+$/, '')
+    this.#apiKey = apiKey
+    // Browsers refuse a `fetch` that is called as a method of something else.
+    this.#fetch = own ?? ((input, init) => fetch(input, init))
+  }
+
+  /**
+   * One call of the contract, `GET /connections/{connectionId}`: JSON in, JSON out.
+   *
+   * @throws {ProblemError} for every answer that is not a good one; what `fetch` throws when there is no answer
+   */
+  async request<C extends Call>(call: C, ...[input]: InputArguments<C>): Promise<Answer<C>> {
+    const [method = '', path = ''] = call.split(' ')
+    const { body, headers, ...rest } = (input ?? {}) as Omit<RawCall, 'method' | 'path' | 'body'> & { body?: unknown }
+    const response = await this.raw({
+      ...rest,
       method,
+      path,
       headers: {
         accept: 'application/json',
-        'x-api-key': options.apiKey,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(signal === undefined ? {} : { signal }),
     })
     const text = await response.text()
-    const parsed = text === '' ? undefined : parse(text)
-    if (!response.ok) {
-      throw new ProblemError(
-        response.status,
-        isObject(parsed) ? parsed : undefined,
-        response.headers.get('retry-after'),
-      )
+    return (text === '' ? undefined : JSON.parse(text)) as Answer<C>
+  }
+
+  /**
+   * The answer as it came, for what is not JSON.
+   *
+   * @throws {ProblemError} for every answer that is not a good one; what `fetch` throws when there is no answer
+   */
+  async raw({ method, path, params = {}, query = {}, headers = {}, body, signal }: RawCall): Promise<Response> {
+    const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+      const value = params[name]
+      if (!value) throw new TypeError(`${name}: expected an id, found ${value === '' ? 'an empty text' : value}`)
+      return encodeURIComponent(value)
+    })
+    const url = new URL(`${this.#base}${filled}`)
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value))
     }
-    return parsed as T
+    const given = Object.entries(headers).filter((header): header is [string, string] => header[1] !== undefined)
+    const response = await this.#fetch(url, {
+      method,
+      headers: { 'x-api-key': this.#apiKey, ...Object.fromEntries(given) },
+      ...(body === undefined ? {} : { body }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    if (response.ok) return response
+    throw new ProblemError(response.status, documentOf(await response.text()), response.headers.get('retry-after'))
   }
 }
 
-function parse(text: string): unknown {
+function documentOf(text: string): object | undefined {
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }

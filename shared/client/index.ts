@@ -1,4 +1,11 @@
 /** Holdfast's client: `new HoldfastClient({ baseUrl, apiKey, liveUrl })`. */
-export { type ClientOptions, HoldfastClient, type Page, type PageOptions } from './client.ts'
+export type { Connection } from '../api/connections.ts'
+export type { AcceptedMessage, Message } from '../api/messages.ts'
+export { type ClientOptions, HoldfastClient } from './client.ts'
+export type { Answer, Body, Call, Params, Query } from './contract.ts'
+export { Http, type HttpOptions, type RawCall } from './http.ts'
 export { Live, type LiveEventName, type LiveEvents, type LiveListener, type LiveOptions } from './live.ts'
+export type { Page } from './pages.ts'
 export { ProblemError } from './problem-error.ts'
+export { Connections } from './resources/connections.ts'
+export { Messages } from './resources/messages.ts'

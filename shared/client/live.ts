@@ -1,6 +1,6 @@
 import type { Connection } from '../api/connections.ts'
 import type { ChangeFrame, LiveFrame, LiveTicket, SnapshotFrame } from '../api/live.ts'
-import type { CallApi } from './http.ts'
+import type { Http } from './http.ts'
 
 /**
  * The live side of the client. It opens its WebSocket with a fresh ticket, opens it again with backoff whenever it ends, and
@@ -36,7 +36,7 @@ const backoffMaxMs = 30_000
 const pingEveryMs = 5 * 60_000
 
 export class Live {
-  readonly #call: CallApi
+  readonly #http: Http
   readonly #options: LiveOptions
   readonly #listeners = new Map<LiveEventName, Set<(data: never) => void>>()
   /** Latest version seen of each connection and message, deleted ones too. */
@@ -50,8 +50,8 @@ export class Live {
   #failures = 0
   #wanted = false
 
-  constructor(call: CallApi, options: LiveOptions) {
-    this.#call = call
+  constructor(http: Http, options: LiveOptions) {
+    this.#http = http
     this.#options = options
   }
 
@@ -95,7 +95,7 @@ export class Live {
   async #connect(): Promise<void> {
     let ticket: LiveTicket
     try {
-      ticket = await this.#call<LiveTicket>({ method: 'POST', path: ['live', 'tickets'] })
+      ticket = await this.#http.request('POST /live/tickets', { body: {} })
     } catch (error) {
       if (!this.#wanted) return
       const status = (error as { status?: number }).status
