@@ -19,6 +19,8 @@ const rules: readonly Rule[] = [
   { from: 'shared/api/', may: ['shared/api/', 'shared/domain/'], packages: ['zod', 'libphonenumber-js'] },
   { from: 'shared/client/', may: ['shared/client/', 'shared/api/', 'shared/domain/'], packages: 'any' },
   { from: 'shared/aws/', may: ['shared/aws/', 'shared/domain/'], packages: 'any' },
+  // Calls out of the system: knows nothing of it.
+  { from: 'shared/net/', may: ['shared/net/'], packages: 'any' },
   { from: 'functions/', may: ['functions/', 'shared/'], packages: 'any' },
   { from: 'connector/', may: ['connector/', 'shared/'], packages: 'any' },
   // Handlers are named by path. Of the code only two tables of facts are read: the routes and the tables' keys.
