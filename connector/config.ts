@@ -14,6 +14,9 @@ const schema = z
   .object({
     AWS_REGION: text,
     LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+    /** Told beside every metric. */
+    STAGE: text,
+    METRICS_MS: wholeMs(60_000),
 
     CONNECTIONS_TABLE: text,
     MESSAGES_TABLE: text,

@@ -5,6 +5,9 @@ import { type Config, ConfigError, clientVersionOf, readConfig } from './config.
 import { threadedRenewal } from './fleet/threaded-renewal.ts'
 import { healthAddress } from './health-address.ts'
 import { captureConsole, createLog } from './log.ts'
+import { alarmCountingLog, measuredAuthStore } from './metrics/measured.ts'
+import { MetricsRecorder } from './metrics/recorder.ts'
+import { reportMetrics } from './metrics/report.ts'
 import type { Log } from './ports.ts'
 import { processClock as clock, processRandom as random } from './process-clock.ts'
 import { createLoginGate } from './session/login-gate.ts'
@@ -31,9 +34,10 @@ function environment(): Config {
   }
 }
 
-async function assemble(config: Config, log: Log): Promise<Connector> {
+async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Promise<Connector> {
   const identity = await taskIdentity(config.ECS_CONTAINER_METADATA_URI_V4, config.DEPLOYMENT, random, log)
-  const stores = openStores(config)
+  const opened = openStores(config)
+  const stores = { ...opened, auth: measuredAuthStore(opened.auth, recorder, clock.monotonic) }
   const terms = { leaseMs: config.LEASE_MS, marginMs: config.LEASE_MARGIN_MS, renewMs: config.RENEW_MS }
   const clientVersion = clientVersionOf(config)
   const sessionLog = log.child({ workerId: identity.workerId })
@@ -95,6 +99,7 @@ async function assemble(config: Config, log: Log): Promise<Connector> {
     identity,
     stores,
     createSession,
+    recorder,
     startRenewal: (load) =>
       threadedRenewal({
         workerId: identity.workerId,
@@ -119,6 +124,10 @@ async function assemble(config: Config, log: Log): Promise<Connector> {
   })
 }
 
+function metricsOf(config: Config): MetricsRecorder {
+  return new MetricsRecorder(config.STAGE, clock.now, random.next, (line) => process.stdout.write(`${line}\n`))
+}
+
 async function fetchClientVersion(): Promise<readonly [number, number, number] | undefined> {
   const { version, isLatest } = await fetchLatestWaWebVersion({ signal: AbortSignal.timeout(10_000) })
   return isLatest ? version : undefined
@@ -136,7 +145,8 @@ async function listenForHealth(connector: Connector, config: Config, log: Log): 
 
 async function main(): Promise<void> {
   const config = environment()
-  const log = createLog(config.LOG_LEVEL)
+  const recorder = metricsOf(config)
+  const log = alarmCountingLog(createLog(config.LOG_LEVEL), recorder)
   captureConsole(log)
 
   let connector: Connector | undefined
@@ -159,10 +169,11 @@ async function main(): Promise<void> {
   }
 
   try {
-    connector = await assemble(config, log)
+    connector = await assemble(config, log, recorder)
     await listenForHealth(connector, config, log)
+    const { workerId, figures } = connector
+    process.once('exit', reportMetrics(clock, recorder, config.METRICS_MS, figures))
     await connector.start()
-    const { workerId } = connector
     log.info(
       { workerId, partitions: config.PARTITION_COUNT, maxConnections: config.MAX_CONNECTIONS },
       'Connector started',

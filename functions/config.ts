@@ -28,7 +28,9 @@ const entries = z.object({
 })
 type Entries = z.output<typeof entries>
 
-const logging = z.object({
+const always = z.object({
+  /** Told beside every metric. */
+  STAGE: z.string().min(1),
   LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']).default('INFO'),
 })
 
@@ -45,4 +47,7 @@ export function configure<Name extends keyof Entries>(...names: readonly Name[])
   throw new Error(`environment is not valid: ${problems.join('; ')}`)
 }
 
-export const logLevel = logging.parse({ LOG_LEVEL: process.env.LOG_LEVEL?.toUpperCase() }).LOG_LEVEL
+const own = always.parse({ STAGE: process.env.STAGE, LOG_LEVEL: process.env.LOG_LEVEL?.toUpperCase() })
+
+export const logLevel = own.LOG_LEVEL
+export const stage = own.STAGE

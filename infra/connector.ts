@@ -65,6 +65,7 @@ export class Connector extends Construct {
       image: ContainerImage.fromDockerImageAsset(image),
       command: ['node', 'connector/main.ts'],
       environment: {
+        STAGE: settings.stage,
         CONNECTIONS_TABLE: tables.connections.tableName,
         MESSAGES_TABLE: tables.messages.tableName,
         FLEET_TABLE: tables.fleet.tableName,

@@ -45,7 +45,7 @@ export class Handler extends NodejsFunction {
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMiB ?? 512,
       timeout: props.timeout ?? Duration.seconds(15),
-      environment: { ...props.environment },
+      environment: { STAGE: props.settings.stage, ...props.environment },
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,

@@ -1,6 +1,8 @@
 import type { LeaseTerms } from '../../shared/domain/leases.ts'
 import { defaultOwnershipSettings, Ownership, type OwnershipSettings } from '../fleet/ownership.ts'
 import type { Renewal, WorkerLoad } from '../fleet/renewal.ts'
+import type { Recorder } from '../metrics/recorder.ts'
+import type { WorkerFigures } from '../metrics/report.ts'
 import type { Clock, Log, SessionFactory } from '../ports.ts'
 import { Health } from './health.ts'
 import { exitCodes, Shutdown } from './shutdown.ts'
@@ -24,6 +26,7 @@ export interface ConnectorDependencies {
   readonly stores: Pick<Stores, 'fleet' | 'connections' | 'messages' | 'doorbells'>
   readonly createSession: SessionFactory
   readonly startRenewal: (load: WorkerLoad) => Renewal
+  readonly recorder: Pick<Recorder, 'count'>
   readonly settings: ConnectorSettings
   readonly exit: (code: number) => void
 }
@@ -33,6 +36,7 @@ export interface Connector {
   start(): Promise<void>
   readonly shutdown: Shutdown
   readonly health: Health
+  figures(): WorkerFigures
 }
 
 /** One worker, put together: ownership tells the worker what it holds, the worker tells ownership what that weighs. */
@@ -53,6 +57,7 @@ export function createConnector(deps: ConnectorDependencies): Connector {
     doorbells: stores.doorbells,
     counted: (partition, connections) => ownership.count(partition, connections),
     restoring: (progress) => ownership.restoring(progress),
+    recorder: deps.recorder,
     settings: settings.worker,
   })
   const ownership: Ownership = new Ownership({
@@ -97,6 +102,7 @@ export function createConnector(deps: ConnectorDependencies): Connector {
     workerId: identity.workerId,
     shutdown,
     health,
+    figures: () => worker.figures,
     start: async () => {
       worker.start()
       await ownership.start()

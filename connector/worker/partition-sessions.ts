@@ -50,6 +50,10 @@ export class PartitionSessions {
     return this.#sessions.size
   }
 
+  get all(): readonly Session[] {
+    return [...this.#sessions.values()]
+  }
+
   /** Resolves when the partition was given away or lost. */
   get closed(): Promise<void> {
     return this.#closed.promise

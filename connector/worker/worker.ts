@@ -1,9 +1,20 @@
 import type { DoorbellQueue } from '../../shared/domain/stores/doorbell.ts'
 import type { EpochMs, PartitionId } from '../../shared/domain/words.ts'
-import type { Clock, ConnectionRow, Holding, Log, OutboundRow, SessionDependencies, SessionFactory } from '../ports.ts'
+import type { Recorder } from '../metrics/recorder.ts'
+import type { WorkerFigures } from '../metrics/report.ts'
+import type {
+  Clock,
+  ConnectionRow,
+  Holding,
+  Log,
+  OutboundRow,
+  Session,
+  SessionDependencies,
+  SessionFactory,
+} from '../ports.ts'
 import { DoorbellPoll } from './doorbells.ts'
 import { isRestorable, keyOf, PartitionSessions } from './partition-sessions.ts'
-import { RestoreProgress } from './restore-progress.ts'
+import { RestoreProgress, type RestoreResult } from './restore-progress.ts'
 
 /** Durations in milliseconds, where the name says so. */
 export interface WorkerSettings {
@@ -23,6 +34,7 @@ export interface WorkerDependencies extends Pick<SessionDependencies, 'connectio
   readonly counted: (partition: PartitionId, connections: number) => void
   /** For the worker's row. */
   readonly restoring: (progress: { readonly done: number; readonly total: number } | undefined) => void
+  readonly recorder: Pick<Recorder, 'count'>
   readonly settings: WorkerSettings
 }
 
@@ -65,6 +77,20 @@ export class Worker {
 
   get restoring(): { readonly done: number; readonly total: number } {
     return this.#progress.current
+  }
+
+  get figures(): WorkerFigures {
+    const sessions = [...this.#owned.values()].flatMap(({ sessions }) => sessions.all)
+    const inState = (...states: readonly Session['state'][]) =>
+      sessions.filter(({ state }) => states.includes(state)).length
+    const { done, total } = this.#progress.current
+    return {
+      open: inState('open'),
+      trying: inState('opening', 'waiting'),
+      stopped: inState('stopped'),
+      sendsWaiting: sessions.reduce((sum, { waiting }) => sum + waiting, 0),
+      restoresPending: total - done,
+    }
   }
 
   /** How long ago a poll for doorbells was answered last; `undefined`: never yet. */
@@ -168,13 +194,16 @@ export class Worker {
       const session = sessions.admit(row, waiting)
       if (!counted.has(arrival)) continue
       if (session === undefined) {
-        this.#progress.settled('ended')
+        this.#settled('ended')
         continue
       }
-      void Promise.race([session.settled, session.ended, sessions.closed]).then(() =>
-        this.#progress.settled(session.state),
-      )
+      void Promise.race([session.settled, session.ended, sessions.closed]).then(() => this.#settled(session.state))
     }
+  }
+
+  #settled(result: RestoreResult): void {
+    this.#progress.settled(result)
+    this.#deps.recorder.count('Restores', result)
   }
 
   #listen(sessions: PartitionSessions): void {

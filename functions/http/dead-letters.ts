@@ -80,7 +80,12 @@ export const handler = httpHandler({
 
 type Outcome = 'redriven' | 'dropped' | 'not_redrivable' | 'not_found'
 
-function told(queue: DeadLetterQueueName, metric: string, ids: readonly string[], outcome: (id: string) => Outcome) {
+function told(
+  queue: DeadLetterQueueName,
+  metric: 'DeadLettersRedriven' | 'DeadLettersDropped',
+  ids: readonly string[],
+  outcome: (id: string) => Outcome,
+) {
   const items = [...new Set(ids)].map((id) => ({ id, outcome: outcome(id) }))
   const done = items.filter((item) => item.outcome === 'redriven' || item.outcome === 'dropped')
   if (done.length > 0) count(metric, done.length, { queue })

@@ -5,6 +5,7 @@ import { connectionDeletedFrame, connectionFrame } from '../live/frames.ts'
 import { socketsAt } from '../live/sockets.ts'
 import { isoNow } from '../time.ts'
 import { connectionOf, imagesOf } from './decode.ts'
+import { connectionFigures } from './figures.ts'
 import { publisher } from './publisher.ts'
 import { RetryQueue } from './retry-queue.ts'
 
@@ -17,13 +18,16 @@ export const handler = publisher({
     sockets: socketsAt(config.LIVE_CALLBACK_URL),
   },
   retries: new RetryQueue(queueClient(), config.PUBLISH_RETRY_QUEUE_URL),
-  newsOf: (record) => {
+  read: (record) => {
     const images = imagesOf(record)
     const before = images.before && connectionOf(images.before)
     const after = images.after && connectionOf(images.after)
     const row = after ?? before
     if (row === undefined) throw new Error('stream record without images')
     const frame = after ? connectionFrame(before, after) : connectionDeletedFrame(row, isoNow())
-    return frame && { businessProfileId: row.businessProfileId, key: row.connectionId, frame }
+    return {
+      news: frame && { businessProfileId: row.businessProfileId, key: row.connectionId, frame },
+      figures: after ? connectionFigures(before, after) : [],
+    }
   },
 })

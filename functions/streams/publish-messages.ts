@@ -5,6 +5,7 @@ import { configure } from '../config.ts'
 import { messageFrame } from '../live/frames.ts'
 import { socketsAt } from '../live/sockets.ts'
 import { imagesOf, messageOf } from './decode.ts'
+import { messageFigures } from './figures.ts'
 import { publisher } from './publisher.ts'
 import { RetryQueue } from './retry-queue.ts'
 
@@ -24,12 +25,15 @@ export const handler = publisher({
     sockets: socketsAt(config.LIVE_CALLBACK_URL),
   },
   retries: new RetryQueue(queueClient(), config.PUBLISH_RETRY_QUEUE_URL),
-  newsOf: (record) => {
+  read: (record) => {
     const images = imagesOf(record)
     const after = images.after && messageOf(images.after)
-    if (after === undefined) return undefined
+    if (after === undefined) return { figures: [] }
     const before = images.before && messageOf(images.before)
     const frame = messageFrame(before, after)
-    return frame && { businessProfileId: after.businessProfileId, key: keyOf(after), frame }
+    return {
+      news: frame && { businessProfileId: after.businessProfileId, key: keyOf(after), frame },
+      figures: messageFigures(before, after),
+    }
   },
 })

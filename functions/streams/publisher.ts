@@ -1,8 +1,9 @@
 import middy from '@middy/core'
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda'
+import { type Figure, foldFigures } from '../../shared/domain/metrics.ts'
 import { bounded } from '../bounded.ts'
 import { type FanOutPorts, fanOut } from '../live/fan-out.ts'
-import { log } from '../log.ts'
+import { log, measure } from '../log.ts'
 import { sequenceNumberOf } from './decode.ts'
 import { fold, type News, type Outgoing } from './fold.ts'
 import type { RetryQueue } from './retry-queue.ts'
@@ -12,24 +13,26 @@ const profilesAtOnce = 4
 export interface Publishing {
   readonly ports: FanOutPorts
   readonly retries: RetryQueue
-  /** Undefined for records that nobody hears of. Throws for what is not a row. */
-  readonly newsOf: (record: DynamoDBRecord) => News | undefined
+  /** Without news nobody hears of it. Throws for what is not a row. */
+  readonly read: (record: DynamoDBRecord) => { readonly news?: News | undefined; readonly figures: readonly Figure[] }
 }
 
 /**
  * The handler of a table's stream: changes become frames on the sockets of their business profile. A failure is put into the
  * retry queue and holds up no other; only where that fails too is the record reported, and the stream brings it again.
  */
-export function publisher({ ports, retries, newsOf }: Publishing) {
+export function publisher({ ports, retries, read }: Publishing) {
   return middy<DynamoDBStreamEvent, DynamoDBBatchResponse>().handler(async (event) => {
     log.resetKeys()
     const failed: string[] = []
+    const counted: { readonly sequenceNumber: string; readonly figures: readonly Figure[] }[] = []
     const told: (News & { readonly sequenceNumber: string })[] = []
     for (const record of event.Records) {
       const sequenceNumber = sequenceNumberOf(record)
       try {
-        const news = newsOf(record)
+        const { news, figures } = read(record)
         if (news !== undefined) told.push({ ...news, sequenceNumber })
+        counted.push({ sequenceNumber, figures })
       } catch (error) {
         if (!(await setAside(record, sequenceNumber, error))) failed.push(sequenceNumber)
       }
@@ -37,6 +40,9 @@ export function publisher({ ports, retries, newsOf }: Publishing) {
     await bounded(fold(told), profilesAtOnce, async (outgoing) => {
       if (!(await publish(outgoing))) failed.push(...outgoing.sequenceNumbers)
     })
+    // What the stream brings again is counted then.
+    const done = counted.filter(({ sequenceNumber }) => !failed.includes(sequenceNumber))
+    measure(foldFigures(done.flatMap(({ figures }) => figures)))
     return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) }
   })
 

@@ -8,6 +8,7 @@ import type { ContainerHost } from './containers/host.ts'
 import type { RingLog } from './engine-log.ts'
 import { readWhole } from './front/call.ts'
 import type { Ledger } from './iam/ledger.ts'
+import type { EmittedMetrics } from './metrics.ts'
 import { isObject, type JsonObject } from './template/json.ts'
 import type { Model } from './template/specs.ts'
 
@@ -15,6 +16,7 @@ export interface ControlOptions {
   readonly containers: () => ContainerHost | undefined
   readonly ledger: Ledger
   readonly log: RingLog
+  readonly metrics: EmittedMetrics
   readonly model: () => Model | undefined
 }
 
@@ -41,6 +43,8 @@ export function createControl(options: ControlOptions): (request: IncomingMessag
         return { status: 200, body: { counts: options.ledger.counts(), recent: options.ledger.recent() } }
       case 'GET logs':
         return { status: 200, body: { lines: options.log.lines(url.searchParams.get('part') ?? '') } }
+      case 'GET metrics':
+        return { status: 200, body: { metrics: options.metrics.list() } }
       case 'GET tasks':
         return { status: 200, body: { tasks: tasks() } }
       case 'GET metadata/:name':

@@ -3,6 +3,7 @@ import type { Credentials, EngineLog, Running } from './contracts.ts'
 import type { LogLine } from './engine-log.ts'
 import type { ServiceFault, StandingFault } from './front/faults.ts'
 import type { CallCount, RecordedCall } from './iam/ledger.ts'
+import type { EmittedMetric } from './metrics.ts'
 import type { StackTemplate } from './template/assembly.ts'
 
 export type WhatsApp =
@@ -65,6 +66,8 @@ export interface Local extends Running {
   readonly log: EngineLog
   calls(): { readonly counts: readonly CallCount[]; readonly recent: readonly RecordedCall[] }
   logs(part?: string): readonly LogLine[]
+  /** What functions and containers wrote in the embedded metric format. */
+  metrics(): readonly EmittedMetric[]
   /** Until it is ended, calls meet it. */
   injectFault(fault: ServiceFault): StandingFault
   /** Resolves when a part ended that nothing restarts. */

@@ -34,6 +34,7 @@ import { mappingSpec } from './mapping-specs.ts'
 import { openFileCheckpoints } from './mappings/checkpoints.ts'
 import { startQueueMapping } from './mappings/queue-mapping.ts'
 import { startStreamMapping } from './mappings/stream-mapping.ts'
+import { collectMetrics, type EmittedMetrics } from './metrics.ts'
 import type { Local, LocalOptions } from './options.ts'
 import { lockState } from './state-lock.ts'
 import { synthesize } from './synth.ts'
@@ -53,7 +54,7 @@ interface Started {
 }
 
 export async function startLocal(options: LocalOptions): Promise<Local> {
-  const log = createRingLog(options.print ?? (() => undefined))
+  const { log, metrics } = collectMetrics(createRingLog(options.print ?? (() => undefined)))
   const undo: Started[] = []
   const unwind = async (): Promise<void> => {
     let first: unknown
@@ -69,7 +70,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     if (first !== undefined) throw first
   }
   try {
-    return await start(options, log, undo, unwind)
+    return await start(options, log, metrics, undo, unwind)
   } catch (error) {
     await unwind().catch(() => undefined)
     throw error
@@ -79,6 +80,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
 async function start(
   options: LocalOptions,
   log: ReturnType<typeof createRingLog>,
+  metrics: EmittedMetrics,
   undo: Started[],
   unwind: () => Promise<void>,
 ): Promise<Local> {
@@ -172,7 +174,7 @@ async function start(
   }
   const faults = createServiceFaults()
   const front = createFront({ services: frontServices(model, emulators), principals, access, faults, log })
-  const control = createControl({ containers: () => containers, ledger, log, model: () => model })
+  const control = createControl({ containers: () => containers, ledger, log, metrics, model: () => model })
   listener.serve((request, response) => {
     if (request.url?.startsWith('/_local/') === true) control(request, response)
     else if (front.handles(request)) void front.handle(request, response)
@@ -333,6 +335,7 @@ async function start(
     log,
     calls: () => ({ counts: ledger.counts(), recent: ledger.recent() }),
     logs: (part) => log.lines(part),
+    metrics: () => metrics.list(),
     injectFault: (fault) => faults.inject(fault),
     crashed: crash.promise,
     stop: unwind,

@@ -58,6 +58,7 @@ export async function startStack(): Promise<Stack> {
     AWS_ENDPOINT_URL_DYNAMODB: endpointOf(dynamo.options),
     AWS_ENDPOINT_URL_SQS: awsUrl,
     AWS_ENDPOINT_URL_S3: awsUrl,
+    STAGE: 'bench',
     CONNECTIONS_TABLE: connections.table,
     MESSAGES_TABLE: messages.table,
     FLEET_TABLE: fleetTable.table,

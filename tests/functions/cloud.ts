@@ -52,6 +52,7 @@ export async function startCloud() {
   }
   Object.assign(process.env, {
     AWS_REGION: 'eu-west-1',
+    STAGE: 'test',
     AWS_ACCESS_KEY_ID: 'tests',
     AWS_SECRET_ACCESS_KEY: 'tests',
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.options.endpoint,

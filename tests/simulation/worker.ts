@@ -110,6 +110,7 @@ export class SimulatedWorker implements AuditedWorker {
       },
       createSession,
       startRenewal: (load) => this.#startRenewal(load),
+      recorder: { count: () => undefined },
       settings: {
         terms,
         partitionCount,

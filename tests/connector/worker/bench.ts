@@ -54,6 +54,7 @@ export class WorkerBench {
       } as unknown as WorkerMessages,
       doorbells: this.queue,
       counted: (partition, connections) => this.counts.push(`${partition}:${connections}`),
+      recorder: { count: () => undefined },
       restoring: (progress) =>
         this.restoring.push(progress === undefined ? undefined : `${progress.done}/${progress.total}`),
       settings: { doorbellWaitSeconds: 5, refreshMs: 60_000, drainMs: 10_000, ...settings },

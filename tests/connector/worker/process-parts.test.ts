@@ -14,6 +14,7 @@ import { VirtualClock } from '../virtual-clock.ts'
 
 const environment = {
   AWS_REGION: 'eu-west-1',
+  STAGE: 'test',
   CONNECTIONS_TABLE: 'connections',
   MESSAGES_TABLE: 'messages',
   FLEET_TABLE: 'fleet',

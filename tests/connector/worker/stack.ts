@@ -54,6 +54,7 @@ export async function startStack() {
   const environment: Record<string, string> = {
     PATH: process.env.PATH ?? '',
     AWS_REGION: 'eu-west-1',
+    STAGE: 'test',
     AWS_ACCESS_KEY_ID: 'tests',
     AWS_SECRET_ACCESS_KEY: 'tests',
     AWS_EC2_METADATA_DISABLED: 'true',
