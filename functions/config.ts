@@ -28,26 +28,18 @@ const entries = z.object({
 })
 type Entries = z.output<typeof entries>
 
-const always = z.object({
-  /** Told beside every metric. */
-  STAGE: z.string().min(1),
+const logging = z.object({
   LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']).default('INFO'),
 })
+export const logLevel = logging.parse({ LOG_LEVEL: process.env.LOG_LEVEL?.toUpperCase() }).LOG_LEVEL
 
 /**
- * Parsed once, when the function's module loads.
+ * Told beside every metric. Asked for when the first is written, since code that is used outside of a function writes none.
  *
- * @throws Error that names each entry that is missing or wrong, and what was expected; never its value.
+ * @throws Error where the function has no `STAGE`: its metrics would be nobody's
  */
-export function configure<Name extends keyof Entries>(...names: readonly Name[]): Pick<Entries, Name> {
-  const mask: { [name in keyof Entries]?: true } = Object.fromEntries(names.map((name) => [name, true]))
-  const result = entries.pick(mask).safeParse(process.env)
-  if (result.success) return result.data as unknown as Pick<Entries, Name>
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-  throw new Error(`environment is not valid: ${problems.join('; ')}`)
+export function stage(): string {
+  const { STAGE } = process.env
+  if (STAGE === undefined || STAGE === '') throw new Error('environment is not valid: STAGE is missing')
+  return STAGE
 }
-
-const own = always.parse({ STAGE: process.env.STAGE, LOG_LEVEL: process.env.LOG_LEVEL?.toUpperCase() })
-
-export const logLevel = own.LOG_LEVEL
-export const stage = own.STAGE

@@ -8,7 +8,7 @@ export const log = new Logger({ serviceName: 'holdfast', logLevel })
 /** Writes figures, whatever the log level is, unless it is silent. */
 export function measure(figures: readonly Figure[], fields: Readonly<Record<string, unknown>> = {}): void {
   if (logLevel === 'SILENT') return
-  for (const line of embeddedMetrics(stage, Date.now(), figures, fields)) process.stdout.write(`${line}\n`)
+  for (const line of embeddedMetrics(stage(), Date.now(), figures, fields)) process.stdout.write(`${line}\n`)
 }
 
 /**
