@@ -28,6 +28,19 @@ const entries = z.object({
 })
 type Entries = z.output<typeof entries>
 
+/**
+ * Parsed once, when the function's module loads.
+ *
+ * @throws Error that names each entry that is missing or wrong, and what was expected; never its value.
+ */
+export function configure<Name extends keyof Entries>(...names: readonly Name[]): Pick<Entries, Name> {
+  const mask: { [name in keyof Entries]?: true } = Object.fromEntries(names.map((name) => [name, true]))
+  const result = entries.pick(mask).safeParse(process.env)
+  if (result.success) return result.data as unknown as Pick<Entries, Name>
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  throw new Error(`environment is not valid: ${problems.join('; ')}`)
+}
+
 const logging = z.object({
   LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']).default('INFO'),
 })
