@@ -1,5 +1,6 @@
 import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
-import type { Timer } from '../ports.ts'
+import type { EpochMs } from '../../shared/domain/words.ts'
+import type { Clock, Timer } from '../ports.ts'
 
 export type EntryState =
   /** In the list. */
@@ -20,7 +21,7 @@ export type EntryState =
 /** One send of a connection, from its acceptance by the worker until its outcome is stored. */
 export interface SendEntry {
   readonly row: OutboundRow
-  readonly deadline: { timer: Timer }
+  readonly deadline: Timer
   state: EntryState
   /** Bytes may have left, in this or an earlier worker. */
   attempted: boolean
@@ -48,5 +49,19 @@ export function mayBeLeaving({ state }: SendEntry): boolean {
 export function cancelTimers(entry: SendEntry): void {
   entry.timer?.cancel()
   entry.due?.cancel()
-  entry.deadline.timer.cancel()
+  entry.deadline.cancel()
+}
+
+/** Timers hold 31 bits of milliseconds; a later time is looked at again after a day. */
+const timerMaxMs = 24 * 60 * 60_000
+
+/** Calls back once, when the wall clock shows `at`. */
+export function atTime(clock: Clock, at: EpochMs, callback: () => void): Timer {
+  const next = (): Timer =>
+    clock.after(Math.min(Math.max(0, at - clock.now()), timerMaxMs), () => {
+      if (clock.now() >= at) callback()
+      else timer = next()
+    })
+  let timer = next()
+  return { cancel: () => timer.cancel() }
 }
