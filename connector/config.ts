@@ -54,6 +54,8 @@ const schema = z
     STABLE_AFTER_MS: wholeMs(60_000),
     SLOW_LANE_MS: wholeMs(900_000),
     WAKE_GAP_MS: wholeMs(60_000),
+    /** While connections are down for good, how often the worker asks whether WhatsApp can be reached. */
+    REACH_INTERVAL_MS: wholeMs(15_000),
     OPEN_TIMEOUT_MS: wholeMs(20_000),
     ACK_TIMEOUT_MS: wholeMs(4_000),
     PROBE_INTERVAL_MS: wholeMs(60_000),
@@ -120,6 +122,7 @@ const ourPrefixes = [
   'HANDOVER_',
   'WHATSAPP_',
   'PROBE_',
+  'REACH_',
   'DRAIN_',
   'STOP_TIMEOUT',
 ]

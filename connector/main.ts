@@ -70,7 +70,10 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
         ...defaultLoginGateSettings,
         concurrency: config.LOGIN_CONCURRENCY,
         ratePerSecond: config.LOGIN_RATE,
+        reachIntervalMs: config.REACH_INTERVAL_MS,
+        scoutGapMs: config.WAKE_GAP_MS,
       },
+      reachable: whatsapp.reachable,
     }),
     workerId: identity.workerId,
     settings: {

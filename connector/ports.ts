@@ -197,6 +197,8 @@ export interface OpenRequest {
 
 export interface WhatsAppPort {
   open(request: OpenRequest, listener: SocketListener): WhatsAppSocket
+  /** Whether WhatsApp takes connections: the WebSocket upgrade and no more, no identity is shown. Never rejects. */
+  reachable?(timeoutMs: number): Promise<boolean>
 }
 
 // ── Sessions ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,14 +214,25 @@ export interface LoginPermit {
 }
 
 export interface LoginGate {
-  /** Resolves in lane order when concurrency, rate and the outage circuit allow. `cancel` by the abort signal. */
-  acquire(ref: ConnectionRef, lane: LoginLane, signal: AbortSignal): Promise<LoginPermit>
+  /**
+   * Resolves in lane order when concurrency, rate and the outage circuit allow. `cancel` by the abort signal.
+   *
+   * @param crashes openings in a row that the worker did not survive: such a one comes last, and alone of its kind
+   */
+  acquire(ref: ConnectionRef, lane: LoginLane, signal: AbortSignal, crashes?: number): Promise<LoginPermit>
   /** True while this worker sees a common outage: attempts are not counted then. */
   readonly outage: boolean
-  /** A connection opened after an outage: those in the slow lane may come back, staggered. */
-  onRecovery(listener: () => void): () => void
-  /** An open socket ended: `lost` as an outage would end it, or `left` for a reason of its own. Feeds the outage circuit. */
+  /** Tells a session what is found out about WhatsApp. Gives the way to stop. */
+  listen(ref: ConnectionRef, listener: RecoveryListener): () => void
+  /** An open socket ended as an outage would end it (`lost`), or the connection's trouble is its own from now on (`left`). */
   report?(ref: ConnectionRef, what: 'lost' | 'left'): void
+}
+
+export interface RecoveryListener {
+  /** Another connection opened after a shared outage: who sits in the slow lane may come back, staggered. */
+  recovered(): void
+  /** To try once on behalf of all that are down, where the slow lane allows it; whether it does. */
+  scout(): boolean
 }
 
 export interface SessionDependencies {

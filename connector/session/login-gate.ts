@@ -1,8 +1,9 @@
 import type { ConnectionRef } from '../../shared/domain/words.ts'
-import type { Clock, Log, LoginGate, LoginLane, LoginPermit, Random, Timer } from '../ports.ts'
+import type { Clock, Log, LoginGate, LoginLane, LoginPermit, Random, RecoveryListener, Timer } from '../ports.ts'
 import { OutageCircuit, type OutageSettings } from './outage-circuit.ts'
+import { RecoveryWatch, type RecoveryWatchSettings } from './recovery-watch.ts'
 
-export interface LoginGateSettings extends OutageSettings {
+export interface LoginGateSettings extends OutageSettings, RecoveryWatchSettings {
   /** Logins under way at a time. */
   readonly concurrency: number
   /** 0.2 stretches each gap between two logins by up to 20 %. */
@@ -14,20 +15,29 @@ const lanes: readonly LoginLane[] = ['on_demand', 'pairing', 'waiting_sends', 'r
 
 interface Waiter {
   readonly key: string
+  /** Openings in a row that its worker did not survive. */
+  readonly crashes: number
   grant(permit: LoginPermit): void
 }
 
 /**
  * One login limiter per worker for everything that opens a socket: start, taken partitions, mass disconnects, sends and
  * commands. In an outage a few probe and the others stay in their lanes; afterwards they are let in by ramp.
+ *
+ * What was opening when a worker crashed is a suspect: suspects are let in after everybody else, one at a time, the least
+ * suspected first. Whoever crashes the worker then does so alone, and the innocent are open by that time.
  */
-export function createLoginGate(options: {
+export function createLoginGate(options: LoginGateOptions): LoginGate {
+  return new Gate(options)
+}
+
+export interface LoginGateOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
   readonly settings: LoginGateSettings
-}): LoginGate {
-  return new Gate(options)
+  /** Whether WhatsApp takes connections, found without a login. Absent: only logins find it out. */
+  readonly reachable?: ((timeoutMs: number) => Promise<boolean>) | undefined
 }
 
 class Gate implements LoginGate {
@@ -43,64 +53,90 @@ class Gate implements LoginGate {
     restore: [],
     probe: [],
   }
-  readonly #recoveryListeners = new Set<() => void>()
+  /** In order of crashes. */
+  readonly #suspects: Waiter[] = []
+  readonly #listeners = new Map<string, RecoveryListener>()
+  readonly #watch: RecoveryWatch
   #underWay = 0
+  #suspectUnderWay = false
+  #pumpsSoon = false
   #lastGrantAt = Number.NEGATIVE_INFINITY
   #gapStretch = 1
   #timer: Timer | undefined
 
-  constructor(options: {
-    readonly clock: Clock
-    readonly random: Random
-    readonly log: Log
-    readonly settings: LoginGateSettings
-  }) {
+  constructor(options: LoginGateOptions) {
     this.#clock = options.clock
     this.#random = options.random
     this.#log = options.log
     this.#settings = options.settings
     this.#circuit = new OutageCircuit(options.settings)
+    this.#watch = new RecoveryWatch({
+      clock: options.clock,
+      random: options.random,
+      settings: options.settings,
+      reachable: options.reachable,
+      troubled: () => this.#circuit.troubled,
+      failedAt: () => this.#circuit.failedAt,
+      idle: () => this.#underWay === 0 && this.#first() === undefined,
+      scout: (key) => this.#listeners.get(key)?.scout() ?? false,
+    })
   }
 
   get outage(): boolean {
     return this.#circuit.outage
   }
 
-  acquire(ref: ConnectionRef, lane: LoginLane, signal: AbortSignal): Promise<LoginPermit> {
+  acquire(ref: ConnectionRef, lane: LoginLane, signal: AbortSignal, crashes = 0): Promise<LoginPermit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason)
         return
       }
+      const queue = crashes > 0 ? this.#suspects : this.#waiting[lane]
       const leave = () => {
-        const queue = this.#waiting[lane]
         const at = queue.indexOf(waiter)
         if (at >= 0) queue.splice(at, 1)
         reject(signal.reason)
       }
       const waiter: Waiter = {
         key: keyOf(ref),
+        crashes,
         grant: (permit) => {
           signal.removeEventListener('abort', leave)
           resolve(permit)
         },
       }
       signal.addEventListener('abort', leave, { once: true })
-      this.#waiting[lane].push(waiter)
-      this.#pump()
+      const behind = queue.findIndex((other) => other.crashes > crashes)
+      queue.splice(behind < 0 ? queue.length : behind, 0, waiter)
+      this.#pumpSoon()
     })
   }
 
-  onRecovery(listener: () => void): () => void {
-    this.#recoveryListeners.add(listener)
-    return () => this.#recoveryListeners.delete(listener)
+  listen(ref: ConnectionRef, listener: RecoveryListener): () => void {
+    const key = keyOf(ref)
+    this.#listeners.set(key, listener)
+    return () => {
+      if (this.#listeners.get(key) === listener) this.#listeners.delete(key)
+    }
   }
 
-  /** An open socket ended: `lost` as an outage would end it, or `left` for a reason of its own. */
+  /** An open socket ended as an outage would end it (`lost`), or the connection's trouble is its own from now on (`left`). */
   report(ref: ConnectionRef, what: 'lost' | 'left'): void {
-    if (what === 'left') this.#circuit.neutral(keyOf(ref), false)
+    if (what === 'left') this.#circuit.left(keyOf(ref))
     else this.#hear(this.#circuit.failed(keyOf(ref), this.#clock.monotonic(), false))
+    this.#watch.stir()
     this.#pump()
+  }
+
+  /** Whoever asks in the same step stands in line by then. */
+  #pumpSoon(): void {
+    if (this.#pumpsSoon) return
+    this.#pumpsSoon = true
+    queueMicrotask(() => {
+      this.#pumpsSoon = false
+      this.#pump()
+    })
   }
 
   #pump(): void {
@@ -136,13 +172,15 @@ class Gate implements LoginGate {
       const waiter = this.#waiting[lane][0]
       if (waiter !== undefined) return waiter
     }
-    return undefined
+    return this.#suspectUnderWay ? undefined : this.#suspects[0]
   }
 
   #grant(waiter: Waiter, probe: boolean, now: number): void {
-    for (const lane of lanes) {
-      if (this.#waiting[lane][0] === waiter) this.#waiting[lane].shift()
+    for (const queue of [...lanes.map((lane) => this.#waiting[lane]), this.#suspects]) {
+      if (queue[0] === waiter) queue.shift()
     }
+    const suspect = waiter.crashes > 0
+    if (suspect) this.#suspectUnderWay = true
     this.#lastGrantAt = now
     this.#gapStretch = 1 + this.#settings.jitter * this.#random.next()
     this.#underWay += 1
@@ -153,7 +191,9 @@ class Gate implements LoginGate {
         if (given) return
         given = true
         this.#underWay -= 1
+        if (suspect) this.#suspectUnderWay = false
         this.#settle(waiter.key, result, probe)
+        this.#watch.stir()
         this.#pump()
       },
     })
@@ -169,7 +209,7 @@ class Gate implements LoginGate {
         this.#hear(this.#circuit.failed(key, now, probe))
         return
       case 'neutral':
-        this.#circuit.neutral(key, probe)
+        this.#circuit.neutral(probe)
     }
   }
 
@@ -182,7 +222,7 @@ class Gate implements LoginGate {
     }
     if (news === 'recovered') {
       this.#log.info({}, 'WhatsApp answers again: letting connections in')
-      for (const listener of [...this.#recoveryListeners]) listener()
+      for (const listener of [...this.#listeners.values()]) listener.recovered()
     }
   }
 }

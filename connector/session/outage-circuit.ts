@@ -17,8 +17,8 @@ export interface OutageSettings {
 /** A ramp begins at this part of the full rate, and doubles each second. */
 const rampFirstPart = 1 / 4
 const rampFailuresMax = 5
-/** In a fleet too small for a circuit: how long several must have failed, and nobody succeeded, for a shared outage. */
-const quietMs = 30_000
+/** One that was down for so long, beside others that are, shared an outage with them. */
+const sharedMs = 30_000
 
 type Phase =
   | { readonly kind: 'closed' }
@@ -36,9 +36,10 @@ export class OutageCircuit {
   readonly #settings: OutageSettings
   readonly #failed = new Map<string, EpochMs>()
   readonly #open = new Set<string>()
+  /** Failed in a way that an outage would make and neither opened nor left since, by when that began; longest first. */
+  readonly #down = new Map<string, EpochMs>()
+  #failedAt: EpochMs = Number.NEGATIVE_INFINITY
   #phase: Phase = { kind: 'closed' }
-  #failingSince: EpochMs | undefined
-  readonly #failing = new Set<string>()
 
   constructor(settings: OutageSettings) {
     this.#settings = settings
@@ -46,6 +47,15 @@ export class OutageCircuit {
 
   get outage(): boolean {
     return this.#phase.kind !== 'closed'
+  }
+
+  /** Connections whose trouble may be WhatsApp's, longest first: none is open, or several are down. Else none. */
+  get troubled(): readonly string[] {
+    return this.#open.size === 0 || this.#down.size > 1 ? [...this.#down.keys()] : []
+  }
+
+  get failedAt(): EpochMs {
+    return this.#failedAt
   }
 
   /** Whether a login may go out, and how: `probe`, at a rate, or when to ask again (`undefined`: when something happened). */
@@ -79,12 +89,11 @@ export class OutageCircuit {
   }
 
   opened(key: string, now: EpochMs): CircuitNews {
+    const dark = this.#open.size === 0
+    const downSince = this.#down.get(key)
     this.#open.add(key)
     this.#failed.delete(key)
-    const shared = this.#failing.has(key) && this.#failing.size > 1
-    const quiet = shared && this.#failingSince !== undefined && now - this.#failingSince >= quietMs
-    this.#failing.clear()
-    this.#failingSince = undefined
+    this.#down.delete(key)
     const phase = this.#phase
     if (phase.kind === 'outage') {
       this.#failed.clear()
@@ -92,15 +101,17 @@ export class OutageCircuit {
       return 'recovered'
     }
     if (phase.kind === 'ramp') phase.opened += 1
-    return quiet ? 'recovered' : undefined
+    // In a fleet too small for the circuit, the first success tells the others all the same.
+    const shared = dark || (downSince !== undefined && now - downSince >= sharedMs)
+    return shared && this.#down.size > 0 ? 'recovered' : undefined
   }
 
   /** A login failed, or an open socket was lost, in a way that an outage would make. */
   failed(key: string, now: EpochMs, probe: boolean): CircuitNews {
     this.#open.delete(key)
     this.#failed.set(key, now)
-    this.#failing.add(key)
-    this.#failingSince ??= now
+    this.#failedAt = now
+    if (!this.#down.has(key)) this.#down.set(key, now)
     const phase = this.#phase
     switch (phase.kind) {
       case 'closed':
@@ -123,12 +134,17 @@ export class OutageCircuit {
     }
   }
 
-  /** Came to an end that says nothing about WhatsApp. */
-  neutral(key: string, probe: boolean): void {
-    this.#open.delete(key)
+  /** A login came to an end that says nothing about WhatsApp. */
+  neutral(probe: boolean): void {
     if (!probe || this.#phase.kind !== 'outage') return
     this.#phase.probes -= 1
     this.#phase.left += 1
+  }
+
+  /** Stopped, or given to another worker: nothing of it counts any more. */
+  left(key: string): void {
+    this.#open.delete(key)
+    this.#down.delete(key)
   }
 
   #many(): boolean {

@@ -16,11 +16,11 @@ export class SessionLogin {
   }
 
   /** Takes the place of an earlier request. */
-  request(lane: LoginLane): void {
+  request(lane: LoginLane, crashes: number): void {
     this.cancel()
     const request = new AbortController()
     this.#request = request
-    this.#gate.acquire(this.#ref, lane, request.signal).then(
+    this.#gate.acquire(this.#ref, lane, request.signal, crashes).then(
       (permit) => {
         if (request.signal.aborted) {
           permit.done('neutral')

@@ -130,7 +130,10 @@ class ConnectionSession implements Session {
       onEvent: (event) => this.#heard(event),
     })
     if (row.restriction !== undefined) this.#outbox.restrict(Date.parse(row.restriction.until))
-    this.#stopListening = logins.onRecovery(() => this.#lifecycle.dispatch({ kind: 'recovered' }))
+    this.#stopListening = logins.listen(this.ref, {
+      recovered: () => this.#lifecycle.dispatch({ kind: 'recovered' }),
+      scout: () => this.#scout(),
+    })
   }
 
   get waiting(): number {
@@ -248,6 +251,12 @@ class ConnectionSession implements Session {
     })
   }
 
+  #scout(): boolean {
+    const before = this.#lifecycle.state
+    this.#lifecycle.dispatch({ kind: 'scout' })
+    return this.#lifecycle.state !== before
+  }
+
   #circumstances(): Circumstances {
     const { clock, random, settings, logins, workerId } = this.#dependencies
     return {
@@ -267,6 +276,8 @@ class ConnectionSession implements Session {
       if (!effects.some((effect) => effect.kind === 'report_loss')) {
         this.#dependencies.logins.report?.(this.ref, 'left')
       }
+    } else if (before.phase.kind !== 'stopped' && this.#lifecycle.state.phase.kind === 'stopped') {
+      this.#dependencies.logins.report?.(this.ref, 'left')
     }
     this.#setSends()
   }
@@ -293,7 +304,7 @@ class ConnectionSession implements Session {
   #do(effect: Effect): void {
     switch (effect.kind) {
       case 'request_login':
-        this.#login.request(effect.lane)
+        this.#login.request(effect.lane, effect.crashes ?? 0)
         return
       case 'cancel_login':
         this.#login.cancel()

@@ -27,4 +27,9 @@ export const defaultLoginGateSettings: LoginGateSettings = {
   probesMax: 3,
   probeDelayFirstMs: 500,
   probeDelayMaxMs: 15_000,
+  reachIntervalMs: 15_000,
+  reachTimeoutMs: 5_000,
+  scoutGapMs: 60_000,
+  // Longer than WhatsApp was ever away.
+  scoutForMs: 8 * 3_600_000,
 }

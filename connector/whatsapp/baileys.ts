@@ -19,6 +19,7 @@ import { GroupCache } from './groups.ts'
 import { Inbox } from './inbox.ts'
 import { baileysCreds, signalKeyStore } from './key-store.ts'
 import { forgetUnfinishedPairing } from './pairing.ts'
+import { takesConnections } from './reachability.ts'
 import { References } from './references.ts'
 import { RetryRenewals } from './renewals.ts'
 import { signalRepository } from './signal-repository.ts'
@@ -129,6 +130,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         listener,
       )
     },
+    reachable: (timeoutMs) => takesConnections(settings.url, timeoutMs),
   }
 }
 

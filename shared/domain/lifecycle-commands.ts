@@ -50,6 +50,7 @@ function pair(state: LifecycleState, { command, row }: CommandEvent): Transition
       pairing: { method, ...(row.phoneNumber === undefined ? {} : { phoneNumber: row.phoneNumber }) },
       shown: view,
       failures: 0,
+      replacedAt: [],
       restartsInRow: 0,
       readFailures: 0,
       openingCrashes: 0,
@@ -62,7 +63,15 @@ function pair(state: LifecycleState, { command, row }: CommandEvent): Transition
       { kind: 'release_auth' },
       {
         kind: 'write',
-        change: { ...changeOf(view), ...noCodes, ...handled, pairing: method, opening: null, openingCrashes: null },
+        change: {
+          ...changeOf(view),
+          ...noCodes,
+          ...handled,
+          pairing: method,
+          opening: null,
+          openingCrashes: null,
+          setbacks: null,
+        },
       },
       { kind: 'log', level: 'info', message: `Linking a device by ${method === 'qr' ? 'QR code' : 'pairing code'}` },
     ],
@@ -93,7 +102,7 @@ function restart(state: LifecycleState, commandId: string, circumstances: Circum
   const view = viewOf({ status: 'reconnecting', reason: 'restart_requested' })
   const write: Effect = {
     kind: 'write',
-    change: { ...changeOf(view), ...noCodes, handledCommandId: commandId, openingCrashes: null },
+    change: { ...changeOf(view), ...noCodes, handledCommandId: commandId, openingCrashes: null, setbacks: null },
   }
   const fresh: LifecycleState = {
     ...state,

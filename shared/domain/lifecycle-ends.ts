@@ -11,14 +11,15 @@ import {
   laneOf,
   leaveLogin,
   noCodes,
+  recentlyReplaced,
   requestLogin,
+  setbacksOf,
   stay,
   stop,
   viewOf,
 } from './lifecycle-steps.ts'
 import { conditions, type EndRule, endRules, type Shown } from './lifecycle-table.ts'
 
-const replacedWindowMs = 10 * 60_000
 const replacedMax = 3
 const restartsInRowMax = 3
 /** Reads that fail this often in a row are shown, and alarmed, while they go on. */
@@ -59,17 +60,18 @@ export function afterEnd(
       })
     case 'yield': {
       const { now } = circumstances
-      const replacedAt = [...state.replacedAt.filter((at) => now - at < replacedWindowMs), now]
+      const replacedAt = [...recentlyReplaced(state.replacedAt, now), now]
       const remembering = { ...state, replacedAt }
       if (replacedAt.length >= replacedMax) {
-        return stop({ ...remembering, replacedAt: [] }, rule.next.stops, {
+        return stop(remembering, rule.next.stops, {
           authState: 'keep',
           alarm: true,
           cause,
           before: ended,
         })
       }
-      return again(remembering, rule, rule.next, cause, detail, circumstances, ended)
+      const kept: Effect = { kind: 'write', change: setbacksOf(remembering) }
+      return again(remembering, rule, rule.next, cause, detail, circumstances, [...ended, kept])
     }
     case 'backoff':
       return again(

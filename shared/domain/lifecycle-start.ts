@@ -1,5 +1,5 @@
 import type { Circumstances, Lane, LifecycleState, Transition } from './lifecycle-state.ts'
-import { changeOf, laneOf, requestLogin, stop, viewOf } from './lifecycle-steps.ts'
+import { changeOf, laneOf, recentlyReplaced, requestLogin, stop, viewOf } from './lifecycle-steps.ts'
 import { conditions, staysStopped } from './lifecycle-table.ts'
 import type { ConnectionChange, ConnectionRow } from './stores/connections.ts'
 
@@ -22,6 +22,7 @@ export function onStart(
     everLinked: row.linkedAt !== undefined,
     identity: row.linkedAt === undefined || row.status === 'qr_pending' ? 'unsure' : 'linked',
     openingCrashes,
+    replacedAt: recentlyReplaced((row.setbacks?.replacedAt ?? []).map(Date.parse), now),
     ...(row.restriction === undefined ? {} : { restrictedUntil: Date.parse(row.restriction.until) }),
   }
   const crashes: ConnectionChange = crashed ? { opening: null, openingCrashes } : {}
@@ -53,12 +54,13 @@ export function onStart(
   }
   // Attempts are the connection's, not the worker's: the next one goes on counting.
   const attempt = row.status === 'reconnecting' ? row.attempt : undefined
+  const failures = attempt === undefined ? (row.setbacks?.failures ?? 0) : attempt - 1
   const view = viewOf(
     { status: 'reconnecting', reason: 'restoring' },
     attempt === undefined ? {} : { attempt, maxAttempts: settings.backoffAttemptsMax },
   )
   return requestLogin(
-    { ...state, shown: view, failures: Math.min((attempt ?? 1) - 1, settings.backoffAttemptsMax - 1) },
+    { ...state, shown: view, failures: Math.min(failures, settings.backoffAttemptsMax - 1) },
     'first',
     lane,
     [{ kind: 'write', change: { ...changeOf(view), ...crashes }, lazily: true }],

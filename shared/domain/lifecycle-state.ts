@@ -100,6 +100,8 @@ export type LifecycleEvent =
   | { readonly kind: 'send_waiting' }
   /** Another connection of this worker opened after a common outage. */
   | { readonly kind: 'recovered' }
+  /** To try once on behalf of all that are down with it. */
+  | { readonly kind: 'scout' }
   | { readonly kind: 'command'; readonly command: ConnectionCommand; readonly row: ConnectionRow }
   | { readonly kind: 'logout_done' }
   | { readonly kind: 'restricted'; readonly until: EpochMs }
@@ -109,7 +111,8 @@ export type LifecycleEvent =
   | { readonly kind: 'let_go'; readonly why: string }
 
 export type Effect =
-  | { readonly kind: 'request_login'; readonly lane: Lane }
+  /** `crashes`: openings in a row that the worker did not survive. */
+  | { readonly kind: 'request_login'; readonly lane: Lane; readonly crashes?: number }
   | { readonly kind: 'cancel_login' }
   | { readonly kind: 'give_back_login'; readonly result: 'opened' | 'failed' | 'neutral' }
   /** An open socket was lost in a way that many share in an outage. */

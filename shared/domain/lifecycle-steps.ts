@@ -49,6 +49,22 @@ export function changeOf(view: ConnectionStatusView): ConnectionChange {
 /** Codes belong to one opening; none outlives it. */
 export const noCodes: ConnectionChange = { qr: null, pairingCode: null }
 
+const replacedWindowMs = 10 * 60_000
+
+/** Of the times when other sessions took our place, those that still count. */
+export function recentlyReplaced(replacedAt: readonly EpochMs[], now: EpochMs): readonly EpochMs[] {
+  return replacedAt.filter((at) => now - at < replacedWindowMs)
+}
+
+/** What the next owner must know to go on counting; removed when there is nothing. */
+export function setbacksOf({
+  failures,
+  replacedAt,
+}: Pick<LifecycleState, 'failures' | 'replacedAt'>): ConnectionChange {
+  if (failures === 0 && replacedAt.length === 0) return { setbacks: null }
+  return { setbacks: { failures, replacedAt: replacedAt.map(iso) } }
+}
+
 /** Gives back, or takes back the request for, the permit that the phase has. */
 export function leaveLogin(state: LifecycleState, result: 'failed' | 'neutral'): readonly Effect[] {
   if (holdsLogin(state)) return [{ kind: 'give_back_login', result }]
@@ -76,7 +92,10 @@ export function requestLogin(
       ...state,
       phase: { kind: 'waiting_for_login', try: tried, lane, ...(due === undefined ? {} : { dueAt: due }) },
     },
-    effects: [...before, { kind: 'request_login', lane }],
+    effects: [
+      ...before,
+      { kind: 'request_login', lane, ...(state.openingCrashes === 0 ? {} : { crashes: state.openingCrashes }) },
+    ],
   }
 }
 
@@ -106,12 +125,13 @@ export function stop(
       phase: { kind: 'stopped' },
       shown: view,
       failures: 0,
+      replacedAt: [],
       identity: how.authState === 'archive' ? 'unlinked' : state.identity,
     },
     effects: [
       ...(how.before ?? []),
       { kind: how.authState === 'archive' ? 'archive_auth' : 'release_auth' },
-      { kind: 'write', change: { ...changeOf(view), ...noCodes, opening: null, ...how.change } },
+      { kind: 'write', change: { ...changeOf(view), ...noCodes, opening: null, setbacks: null, ...how.change } },
       ...(how.alarm ? [{ kind: 'alarm', reason: shown.reason, detail: how.detail ?? view.message } as const] : []),
       {
         kind: 'log',

@@ -179,7 +179,7 @@ export const conditions = {
     action: 'keep it, alarm; read errors are tried again every 30 s',
   },
   quarantined: {
-    happened: 'opening when the worker crashed, three times in a row',
+    happened: 'opening when the worker crashed, three times in a row (after the first, one opens at a time)',
     shows: { status: 'disconnected', reason: 'quarantined', remedy: 'restart' },
     alarm: true,
     action: 'stop; alarm; a restart command lifts it',

@@ -18,7 +18,9 @@ import {
   laneOf,
   leaveLogin,
   noCodes,
+  recentlyReplaced,
   requestLogin,
+  setbacksOf,
   stay,
   stop,
   viewOf,
@@ -63,6 +65,8 @@ export function transition(state: LifecycleState, event: LifecycleEvent, circums
       return onSendWaiting(state, circumstances)
     case 'recovered':
       return onRecovered(state, circumstances)
+    case 'scout':
+      return onScout(state, circumstances)
     case 'command':
       return onCommand(state, event, circumstances)
     case 'logout_done':
@@ -180,6 +184,7 @@ function onOpened(state: LifecycleState, event: EventOf<'opened'>, circumstances
     restartsInRow: 0,
     readFailures: 0,
     openingCrashes: 0,
+    replacedAt: recentlyReplaced(state.replacedAt, now),
     shown: state.leaving === undefined ? view : state.shown,
     phase: { kind: 'open', try: phase.try, dueAt: now + settings.stableAfterMs },
   }
@@ -195,6 +200,7 @@ function onOpened(state: LifecycleState, event: EventOf<'opened'>, circumstances
           ...noCodes,
           opening: null,
           openingCrashes: null,
+          ...setbacksOf(next),
           lastConnectedAt: iso(now),
           jid: event.jid,
           ...(event.lid === undefined ? {} : { lid: event.lid }),
@@ -241,8 +247,7 @@ function onDue(state: LifecycleState, circumstances: Circumstances): Transition 
     case 'pairing':
       return afterEnd(state, 'open_timeout', 'no restart after linking', circumstances, dropSocket(state, 'watchdog'))
     case 'open':
-      // Long enough: what it took to get here is forgotten.
-      return stay({ ...state, failures: 0, phase: { kind: 'open', try: 'first' } })
+      return settle(state)
     case 'backoff':
       // Lost before the outage was known for one: it waits with the others, and shows no attempt that nobody makes.
       if (circumstances.outage && state.pairing === undefined && outageReasons.has(state.shown.reason)) {
@@ -265,6 +270,13 @@ function onDue(state: LifecycleState, circumstances: Circumstances): Transition 
     default:
       return assertNever(phase)
   }
+}
+
+/** Open for long enough: what it took to get here is forgotten. */
+function settle(state: LifecycleState): Transition {
+  const settled: LifecycleState = { ...state, failures: 0, phase: { kind: 'open', try: 'first' } }
+  const stored: Effect = { kind: 'write', change: setbacksOf(settled), lazily: true }
+  return { state: settled, effects: state.failures === 0 ? [] : [stored] }
 }
 
 /** A send waits: wakes the slow lane, goes to the front of the queue for a login. The series is not shortened. */
@@ -290,6 +302,12 @@ function onRecovered(state: LifecycleState, circumstances: Circumstances): Trans
   if (phase.kind === 'slow_lane') return wake(state, laneOf(state, circumstances, 'probe'), circumstances)
   const waits = phase.kind === 'backoff' && circumstances.outage && outageReasons.has(state.shown.reason)
   return waits ? requestLogin(state, phase.try, laneOf(state, circumstances), []) : stay(state)
+}
+
+/** One goes ahead of those in the slow lane, or says no: it had its turn within the last minute. */
+function onScout(state: LifecycleState, circumstances: Circumstances): Transition {
+  const woken = wake(state, laneOf(state, circumstances, 'probe'), circumstances)
+  return state.phase.kind === 'slow_lane' && woken.state.phase.kind === 'waiting_for_login' ? woken : stay(state)
 }
 
 function onRestricted(state: LifecycleState, until: number): Transition {

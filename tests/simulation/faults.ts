@@ -99,11 +99,8 @@ const kinds = {
   outage: ({ chance, whatsapp, world }) => {
     if (whatsapp.service !== 'up') return
     const forMs = chance.between(3_000, 90_000)
-    whatsapp.service = chance.pick(['refusing', 'silent', { failure: 503 }, { failure: 500 }] as const) ?? 'silent'
-    world.log('fault', `WhatsApp is ${JSON.stringify(whatsapp.service)} for ${Math.round(forMs)} ms`)
-    if (chance.happens(0.7)) {
-      for (const device of whatsapp.devices.values()) whatsapp.drop(device, { kind: 'end', statusCode: 503 })
-    }
+    inflictOutage({ chance, whatsapp, world }, chance.happens(0.7))
+    world.log('fault', `for ${Math.round(forMs)} ms`)
     world.after(forMs, () => {
       whatsapp.service = 'up'
     })
@@ -183,6 +180,17 @@ export const faultKinds = Object.keys(kinds) as readonly FaultKind[]
 
 export function inflict(kind: FaultKind, targets: FaultTargets): void {
   kinds[kind](targets)
+}
+
+/** Until `service` is `up` again: new connections fail in one way or other; where it drops, the open ones end. */
+export function inflictOutage(
+  { chance, whatsapp, world }: Pick<FaultTargets, 'chance' | 'whatsapp' | 'world'>,
+  drops: boolean,
+): void {
+  whatsapp.service = chance.pick(['refusing', 'silent', { failure: 503 }, { failure: 500 }] as const) ?? 'silent'
+  world.log('fault', `WhatsApp is ${JSON.stringify(whatsapp.service)}`)
+  if (!drops) return
+  for (const device of whatsapp.devices.values()) whatsapp.drop(device, { kind: 'end', statusCode: 503 })
 }
 
 /** Ends everything that lasts. */

@@ -18,10 +18,11 @@ async function run(options: CommandLine): Promise<number> {
     process.stdout.write(`${seeds}, ${perSecond} a second, ${hours} virtual hours: no promise broken\n`)
   }
   for (let seed = options.seed; done < options.runs && elapsedS() < options.minutes * 60; seed++) {
-    const { connections, workers, verbose } = options
+    const { connections, workers, awayMinutes, verbose } = options
     const result = await simulate(seed, {
       ...(connections === undefined ? {} : { connections }),
       ...(workers === undefined ? {} : { workers }),
+      ...(awayMinutes === undefined ? {} : { awayForMs: awayMinutes * 60_000 }),
       ...(verbose ? { onLine: (line) => process.stdout.write(`${line}\n`) } : {}),
     })
     if (result.violation !== undefined) {

@@ -4,7 +4,7 @@ import type { ConnectionRef } from '../../shared/domain/words.ts'
 import { Audit, invariants } from './audit.ts'
 import { Breakages, type Mistake } from './breakages.ts'
 import { Cloud } from './cloud.ts'
-import { type FaultKind, type FaultTargets, faultKinds, heal, inflict } from './faults.ts'
+import { type FaultKind, type FaultTargets, faultKinds, heal, inflict, inflictOutage } from './faults.ts'
 import { modelApiMessages } from './models/api-messages.ts'
 import { AuthTables, modelAuthStore } from './models/auth.ts'
 import { ModelDoorbells } from './models/doorbells.ts'
@@ -26,6 +26,8 @@ export interface SimulationOptions {
   /** Mean times between two faults, and between two things that callers and people do; absent: the seed's own. */
   readonly faultEveryMs?: number
   readonly trafficEveryMs?: number
+  /** How long WhatsApp is away once the other faults are over; absent: an hour with each tenth seed, else not at all. */
+  readonly awayForMs?: number
   /** A deliberate mistake, which the invariants must find. */
   readonly mistake?: Mistake
   readonly onLine?: (line: string) => void
@@ -45,11 +47,13 @@ export interface SimulationResult {
 
 const terms: LeaseTerms = { leaseMs: 12_000, marginMs: 2_000, renewMs: 3_000 }
 const partitionCount = 4
-/** Shorter than in production, so that a run that has nothing left to wait for ends soon. */
+/** Shorter than in production, so that a run that has nothing left to wait for ends soon; an outage takes the real one. */
 const slowLaneMs = 120_000
 const linkedWithinMs = 180_000
 const recoveredWithinMs = 15 * 60_000
 const endedWithinMs = 15 * 60_000
+/** After an outage of any length. */
+const returnedWithinMs = 120_000
 
 /** One run of one seed: a calm start, faults, their end, and what must be true afterwards. */
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
@@ -64,10 +68,12 @@ class Simulation {
   readonly #tables = new ModelTables()
   readonly #fleet = new ModelFleetStore()
   readonly #targets: FaultTargets
+  readonly #awayForMs: number
   #faulty = true
 
   constructor(seed: number, options: SimulationOptions) {
     this.#options = options
+    this.#awayForMs = options.awayForMs ?? (seed % 10 === 0 ? 60 * 60_000 : 0)
     const world = new World(seed, options.onLine)
     this.#world = world
     const { chance } = world
@@ -107,7 +113,7 @@ class Simulation {
         },
         terms: breakages.terms(terms),
         partitionCount,
-        session: { ...defaultSessionSettings, slowLaneMs },
+        session: this.#awayForMs > 0 ? defaultSessionSettings : { ...defaultSessionSettings, slowLaneMs },
       },
       chance.fork(),
       {
@@ -162,11 +168,27 @@ class Simulation {
     this.#operate()
     await this.#within(recoveredWithinMs, 'every linked connection is connected', () => this.#recovered())
     world.log('scenario', 'all have recovered')
+    if (this.#awayForMs > 0) await this.#goAway()
     await this.#within(endedWithinMs, 'every send has ended', () => this.#audit.unended().length === 0)
     await this.#within(60_000, 'all that was written is stored', () => this.#audit.unreceived().length === 0)
     this.#audit.finish()
     if (world.violation !== undefined) throw world.violation
     world.log('scenario', 'over')
+  }
+
+  /** Nothing else goes wrong, but now and then a worker dies in the midst of it. */
+  async #goAway(): Promise<void> {
+    const { world, chance, whatsapp, platform } = this.#targets
+    inflictOutage(this.#targets, true)
+    world.log('scenario', `WhatsApp is away for ${this.#awayForMs / 60_000} minutes`)
+    const untilCrashMs = this.#awayForMs * chance.next()
+    await this.#pass(untilCrashMs)
+    const worker = chance.happens(0.5) ? chance.pick(platform.workers) : undefined
+    if (worker !== undefined) platform.crash(worker, chance.happens(0.5))
+    await this.#pass(this.#awayForMs - untilCrashMs)
+    whatsapp.service = 'up'
+    world.log('scenario', 'WhatsApp is back')
+    await this.#within(returnedWithinMs, 'every linked connection is connected again', () => this.#recovered())
   }
 
   #create(): void {

@@ -38,6 +38,19 @@ describe('a fleet under faults', () => {
     expect(counts.openings).toBeGreaterThan(5)
   })
 
+  test('WhatsApp is away for an hour: fleets of one to eight connections are back within two minutes of its return', async () => {
+    for (let connections = 1; connections <= 8; connections++) {
+      const away: SimulationOptions = {
+        connections,
+        workers: 1 + (connections % 2),
+        faultsForMs: 0,
+        awayForMs: 3_600_000,
+      }
+      const { violation, lines } = await simulate(connections, { ...away, trafficEveryMs: 60_000 })
+      expect(violation === undefined ? '' : [...lines.slice(-40), violation.message].join('\n')).toBe('')
+    }
+  }, 120_000)
+
   test('workers that are asked to stop twice in the midst of a handover end', async () => {
     for (let seed = 1; seed <= 5; seed++) {
       const options: SimulationOptions = { faults: ['deploy', 'hurry'], faultEveryMs: 4_000, faultsForMs: 60_000 }

@@ -68,21 +68,28 @@ export class SimulatedWorker implements AuditedWorker {
       remote(world, weather, audit, process.main, service, store)
     const connections = over('connections', stores.connections)
     const messages = over('messages', stores.messages)
-    this.#logins = createLoginGate({ clock, random: chance, log, settings: defaultLoginGateSettings })
+    const whatsappPort = simulatedWhatsApp({
+      thread: process.main,
+      server: whatsapp,
+      audit,
+      chance,
+      log,
+      workerId: process.name,
+      breakages,
+    })
+    this.#logins = createLoginGate({
+      clock,
+      random: chance,
+      log,
+      settings: defaultLoginGateSettings,
+      reachable: whatsappPort.reachable,
+    })
     const identity = { workerId: process.name, taskArn: `arn:task/${process.name}`, deployment: options.deployment }
     const createSession = createSessionFactory({
       clock,
       random: chance,
       log,
-      whatsapp: simulatedWhatsApp({
-        thread: process.main,
-        server: whatsapp,
-        audit,
-        chance,
-        log,
-        workerId: process.name,
-        breakages,
-      }),
+      whatsapp: whatsappPort,
       authStates: authStates({
         store: over('auth', stores.auth),
         clock,

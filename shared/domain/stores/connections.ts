@@ -42,7 +42,12 @@ export interface ConnectionRow extends ConnectionRef, ConnectionStatusView {
   readonly command?: ConnectionCommand
   /** `commandId` of the last command that a worker finished; a command is open while this differs from it. */
   readonly handledCommandId?: string
-  /** Openings that ended in a worker's crash, in a row. Three of them quarantine the connection. */
+  /**
+   * Not forgotten yet, so that a change of owner forgets it neither: failed attempts of a connection that is open but not for
+   * long enough, and when other sessions took its place.
+   */
+  readonly setbacks?: { readonly failures: number; readonly replacedAt: readonly IsoTime[] }
+  /** Openings that ended in a worker's crash, in a row. Three of them quarantine it. */
   readonly openingCrashes?: number
   /** Worker and epoch that started opening a socket and have not yet come to an end of it. */
   readonly opening?: { readonly workerId: string; readonly epoch: Epoch }

@@ -119,8 +119,11 @@ describe('the outage circuit', () => {
   test('probes go in rounds that grow apart; one that opens ends it, and tells those who wait', async () => {
     const { clock, gate, granted, ask, refOf } = setUp()
     let recovered = 0
-    gate.onRecovery(() => {
-      recovered += 1
+    gate.listen(refOf('listener'), {
+      recovered: () => {
+        recovered += 1
+      },
+      scout: () => false,
     })
     for (let n = 0; n < 20; n += 1) gate.report?.(refOf(`c${n}`), 'lost')
     for (let n = 0; n < 100; n += 1) ask(`c${n}`)

@@ -94,4 +94,70 @@ describe('300 connections of one worker', () => {
     await stage.clock.passTime(2 * 60_000)
     for (const ref of refs) expect(stage.tables.row(ref).status).toBe('connected')
   })
+
+  /** Each kind of outage: not even the upgrade, refused logins, silence. */
+  const outages = [
+    ['not reachable', { upgradeStatus: 503 }, true],
+    ['refusing logins', { statusCode: 503 }, false],
+    ['losing connections', { statusCode: 408 }, true],
+  ] as const
+
+  describe.each(outages)('WhatsApp %s for an hour', (_what, end, unreachable) => {
+    test.each([1, 2, 3, 4, 5, 6, 12])('%i connections are back within two minutes of its return', async (count) => {
+      const stage = new Stage({ settings: { backoffJitter: 0.2 }, seed: count })
+      const worker = stage.worker()
+      const refs = many.slice(0, count).map((name) => stage.connection(name))
+      for (const ref of refs) worker.session(ref).start('restore')
+      await stage.clock.passTime(70_000)
+      const before = stage.whatsapp.logins.length
+      stage.whatsapp.away = end
+      stage.whatsapp.unreachable = unreachable
+      stage.whatsapp.dropAll()
+      await stage.clock.passTime(60 * 60_000)
+      // A wake is one attempt, at most one a minute for each; the probes of a circuit are a few for all.
+      const tried = stage.whatsapp.logins.length - before
+      if (count === 1) {
+        const { openings } = stage.whatsapp.device(refs[0] as (typeof refs)[0])
+        const gaps = openings.slice(7).map((at, n) => at - (openings[n + 6] as number))
+        for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(stage.settings.wakeGapMs)
+      }
+      if (count < 5) expect(tried).toBeLessThanOrEqual(unreachable ? 10 * count : 60 + 6 * count)
+      stage.whatsapp.away = undefined
+      stage.whatsapp.unreachable = false
+      await stage.clock.passTime(2 * 60_000)
+      expect(refs.map((ref) => stage.tables.row(ref).status)).toEqual(refs.map(() => 'connected'))
+      // Nobody asks any more.
+      const asked = stage.whatsapp.asked.length
+      await stage.clock.passTime(5 * 60_000)
+      expect(stage.whatsapp.asked).toHaveLength(asked)
+    })
+  })
+
+  test('a connection that a worker took over in the midst of an outage is back within two minutes, too', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a', { status: 'disconnected', reason: 'retries_exhausted' })
+    stage.whatsapp.away = { upgradeStatus: 503 }
+    stage.whatsapp.unreachable = true
+    await stage.worker().restore(ref)
+    await stage.clock.passTime(10 * 60_000)
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(1)
+    stage.whatsapp.away = undefined
+    stage.whatsapp.unreachable = false
+    await stage.clock.passTime(30_000)
+    expect(stage.tables.row(ref).status).toBe('connected')
+  })
+
+  test('who has troubles of its own for hours is left to its slow lane', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const device = stage.whatsapp.device(ref)
+    const worker = stage.worker()
+    await worker.restore(ref)
+    device.always = { statusCode: 503 }
+    stage.whatsapp.socket(ref).end({ statusCode: 503 })
+    await stage.clock.passTime(9 * 3_600_000)
+    const before = device.openings.length
+    await stage.clock.passTime(3_600_000)
+    expect(device.openings.length - before).toBeLessThanOrEqual(4)
+  })
 })

@@ -73,7 +73,10 @@ describe('a connection that was linked', () => {
     const ref = stage.connection('a', { status: 'disconnected', reason: 'retries_exhausted' })
     const device = stage.whatsapp.device(ref)
     device.always = { statusCode: 408 }
-    const session = await stage.worker().restore(ref)
+    const worker = stage.worker()
+    // While another one is open, its troubles are its own.
+    await worker.restore(stage.connection('b'))
+    const session = await worker.restore(ref)
     expect(device.openings).toHaveLength(1)
     await stage.clock.passTime(15 * 60_000 - 1_000)
     expect(device.openings).toHaveLength(1)
@@ -267,6 +270,84 @@ describe('what a new owner finds', () => {
     await stage.clock.passTime(200)
     expect(stage.tables.row(ref)).toMatchObject({ status: 'connected' })
     expect(stage.tables.row(ref).openingCrashes).toBeUndefined()
+  })
+
+  test('what a crash caught in the midst of opening opens one at a time after the others, the most suspect last', async () => {
+    const stage = new Stage()
+    const worker = stage.worker('w2', 5)
+    const opening = { workerId: 'dead', epoch: 4 }
+    const worst = stage.connection('worst', { opening, openingCrashes: 1, epoch: 4 })
+    const suspects = ['a', 'b', 'c'].map((name) => stage.connection(name, { opening, epoch: 4 }))
+    const others = ['d', 'e'].map((name) => stage.connection(name, { epoch: 4 }))
+    const all = [worst, ...suspects, ...others]
+    for (const ref of all) worker.session(ref).start('restore')
+    await stage.clock.passTime(5_000)
+    const at = (ref: (typeof all)[number]) => stage.whatsapp.device(ref).openings[0] as number
+    expect(all.toSorted((left, right) => at(left) - at(right))).toEqual([...others, ...suspects, worst])
+    // The next one dials only when the one before is open.
+    const dials = [...suspects, worst].map(at)
+    for (const [n, dialled] of dials.slice(1).entries()) {
+      expect(dialled - (dials[n] ?? 0)).toBeGreaterThanOrEqual(stage.whatsapp.latencyMs)
+    }
+  })
+
+  test('a connection that crashes its worker is singled out, and nobody else is quarantined', async () => {
+    const stage = new Stage()
+    const refs = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => stage.connection(name))
+    const [culprit] = refs as [(typeof refs)[0]]
+    for (let epoch = 2; epoch < 8; epoch += 1) {
+      const worker = stage.worker(`w${epoch}`, epoch)
+      for (const ref of refs) worker.session(ref).start('restore')
+      const dialled = stage.whatsapp.device(culprit).openings.length
+      // It takes its worker down as soon as it dials.
+      for (let ms = 0; ms < 3_000 && stage.whatsapp.device(culprit).openings.length === dialled; ms += 10) {
+        await stage.clock.passTime(10)
+      }
+      if (stage.whatsapp.device(culprit).openings.length === dialled) break
+      worker.holding.lost = true
+      for (const session of worker.sessions.values()) session.terminate()
+      await stage.clock.passTime(100)
+    }
+    await stage.clock.passTime(3_000)
+    expect(stage.whatsapp.device(culprit).openings).toHaveLength(3)
+    expect(refs.map((ref) => stage.tables.row(ref).reason)).toEqual(['quarantined', ...refs.slice(1).map(() => 'open')])
+  })
+
+  test('attempts of a connection that was open only for moments, and who took its place', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const first = stage.worker('w1', 1)
+    await first.restore(ref)
+    await stage.clock.passTime(61_000)
+    for (let n = 0; n < 2; n += 1) {
+      stage.whatsapp.socket(ref).end({ statusCode: 440, conflict: 'replaced' })
+      await stage.clock.passTime(25_000)
+      expect(stage.tables.row(ref).status).toBe('connected')
+    }
+    expect(stage.tables.row(ref).setbacks).toMatchObject({ failures: 1 })
+    first.session(ref).terminate()
+    const second = stage.worker('w2', 2)
+    await second.restore(ref)
+    expect(stage.tables.row(ref).status).toBe('connected')
+    stage.whatsapp.socket(ref).end({ statusCode: 440, conflict: 'replaced' })
+    await stage.clock.passTime(1_000)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'disconnected', reason: 'replaced_elsewhere' })
+    expect(stage.tables.row(ref).setbacks).toBeUndefined()
+  })
+
+  test('attempts are counted on after a change of owner, and forgotten after a minute of being open', async () => {
+    const stage = new Stage()
+    const setbacks = { failures: 3, replacedAt: [] }
+    const ref = stage.connection('a', { setbacks })
+    const worker = stage.worker('w2', 2)
+    await worker.restore(ref)
+    stage.whatsapp.socket(ref).end({ statusCode: 428 })
+    await stage.clock.passTime(100)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'reconnecting', attempt: 4 })
+    await stage.clock.passTime(41_000)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'connected', setbacks })
+    await stage.clock.passTime(62_000)
+    expect(stage.tables.row(ref).setbacks).toBeUndefined()
   })
 
   test('crashes are forgotten once it is open', async () => {

@@ -156,7 +156,13 @@ export class Worker {
     const random = new SeededRandom(stage.seed)
     const network: StoreNetwork = { clock: stage.clock, fate: (call, ref) => stage.fate(call, ref) }
     this.stage = stage
-    this.gate = createLoginGate({ clock: stage.clock, random, log: stage.log(), settings: stage.gateSettings })
+    this.gate = createLoginGate({
+      clock: stage.clock,
+      random,
+      log: stage.log(),
+      settings: stage.gateSettings,
+      reachable: () => stage.whatsapp.reachable(),
+    })
     const holding = {
       partition: 0,
       epoch,

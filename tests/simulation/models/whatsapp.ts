@@ -55,6 +55,10 @@ export class ModelWhatsApp {
   ackMs = 20
   /** Most sockets of one device at a time, ever. */
   socketsAtOnceMax = 0
+  /** Not even the upgrade succeeds. */
+  unreachable = false
+  /** When it was asked whether WhatsApp can be reached. */
+  readonly asked: number[] = []
   /** When logins began, of all devices. */
   readonly logins: number[] = []
 
@@ -94,6 +98,11 @@ export class ModelWhatsApp {
         return socket
       },
     }
+  }
+
+  async reachable(): Promise<boolean> {
+    this.asked.push(this.#clock.monotonic())
+    return !this.unreachable
   }
 
   /** The live socket of a device, for what the server or the phone does to it. */

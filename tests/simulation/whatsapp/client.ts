@@ -54,7 +54,10 @@ const sendTimeoutMs = 30_000
 const queryTimeoutMs = 20_000
 
 export function simulatedWhatsApp(deps: ClientDependencies): WhatsAppPort {
-  return { open: (request, listener) => new ClientSocket(deps, request, listener) }
+  return {
+    open: (request, listener) => new ClientSocket(deps, request, listener),
+    reachable: async () => deps.server.takesConnections,
+  }
 }
 
 class ClientSocket implements WhatsAppSocket {

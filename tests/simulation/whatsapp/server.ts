@@ -81,6 +81,10 @@ export class WhatsApp {
     return device
   }
 
+  get takesConnections(): boolean {
+    return this.service !== 'refusing' && this.service !== 'silent'
+  }
+
   /** A worker dials. */
   dial(ref: ConnectionRef, thread: Thread): Link {
     const device = this.device(ref)
