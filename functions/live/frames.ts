@@ -29,12 +29,13 @@ export function connectionFrame(before: ConnectionRow | undefined, after: Connec
 }
 
 function connectionEvent(before: ConnectionRow | undefined, after: ConnectionRow): ConnectionEvent {
-  const moved = before?.status !== after.status || before.reason !== after.reason
+  if (before === undefined) return 'connection-created'
+  const moved = before.status !== after.status || before.reason !== after.reason
   switch (after.status) {
     case 'qr_pending':
-      return after.qr !== undefined && after.qr.text !== before?.qr?.text ? 'whatsapp-qr' : 'connection-updated'
+      return after.qr !== undefined && after.qr.text !== before.qr?.text ? 'whatsapp-qr' : 'connection-updated'
     case 'connected':
-      return before?.status !== 'connected' ? 'whatsapp-connected' : 'connection-updated'
+      return before.status !== 'connected' ? 'whatsapp-connected' : 'connection-updated'
     case 'reconnecting':
       return moved || before.attempt !== after.attempt || before.nextAttemptAt !== after.nextAttemptAt
         ? 'whatsapp-reconnecting'
@@ -53,6 +54,8 @@ function connectionEvent(before: ConnectionRow | undefined, after: ConnectionRow
 export function latest(earlier: ChangeFrame, later: ChangeFrame): ChangeFrame {
   if (later.event !== 'connection-updated') return later
   switch (earlier.event) {
+    case 'connection-created':
+      return { ...later, event: earlier.event }
     case 'whatsapp-qr':
       return later.data.qr === undefined ? later : { ...later, event: earlier.event }
     case 'whatsapp-connected':

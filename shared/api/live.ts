@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { idSchema, isoTimeSchema } from './common.ts'
 import { connectionSchema } from './connections.ts'
+import { connectionEvents, messageEvents } from './events.ts'
 import { messageSchema } from './messages.ts'
 import { problemSchema } from './problems.ts'
+
+export { type ConnectionEvent, connectionEvents, type MessageEvent, messageEvents } from './events.ts'
 
 /** What a browser opens its WebSocket with: `wss://…?ticket=`. Single use. */
 export const liveTicketSchema = z
@@ -35,16 +38,6 @@ const envelope = {
 }
 const ofConnection = { ...envelope, connectionId: idSchema, version: z.int().min(0) }
 
-/** Changes of a connection that have a name of their own; `data` is the connection. */
-export const connectionEvents = [
-  'whatsapp-qr',
-  'whatsapp-connected',
-  'whatsapp-reconnecting',
-  'whatsapp-disconnected',
-  'connection-updated',
-] as const
-export type ConnectionEvent = (typeof connectionEvents)[number]
-
 export const connectionFrameSchema = z
   .strictObject({ ...ofConnection, event: z.enum(connectionEvents), data: connectionSchema })
   .meta({ id: 'ConnectionFrame' })
@@ -57,20 +50,6 @@ export const connectionDeletedFrameSchema = z
     data: z.strictObject({ connectionId: idSchema }),
   })
   .meta({ id: 'ConnectionDeletedFrame' })
-
-/**
- * `message-status`: an outbound message was accepted or moved on. The others are inbound: a message, or what somebody did to one,
- * which names it as `message_id`.
- */
-export const messageEvents = [
-  'message-status',
-  'message-received',
-  'message-reaction',
-  'message-edited',
-  'message-deleted',
-  'poll-vote',
-] as const
-export type MessageEvent = (typeof messageEvents)[number]
 
 export const messageFrameSchema = z
   .strictObject({ ...ofConnection, event: z.enum(messageEvents), data: messageSchema })
