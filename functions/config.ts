@@ -20,6 +20,9 @@ const entries = z.object({
   /** The WebSocket stage's management endpoint. */
   LIVE_CALLBACK_URL: z.url({ protocol: /^https?$/ }),
   ADMIN_API_KEY_SECRET_ARN: z.string().startsWith('arn:'),
+  /** Of one key, where its business profile has no limit of its own. */
+  REQUESTS_PER_SECOND: z.coerce.number().int().min(1).default(100),
+  SENDS_PER_SECOND: z.coerce.number().int().min(1).default(50),
   MESSAGE_RETENTION_DAYS: z.coerce.number().int().min(1).default(90),
   /** Name of the container whose exit code tells that a worker is dead. */
   CONNECTOR_CONTAINER: z.string().min(1).default('connector'),

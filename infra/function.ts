@@ -59,6 +59,17 @@ export class Handler extends NodejsFunction {
     )
   }
 
+  /** Narrower still: only items whose partition key is like one of `keys` (`*` stands for any text). */
+  allowItems(table: TableV2, keys: readonly string[], ...actions: string[]): void {
+    this.addToRolePolicy(
+      new PolicyStatement({
+        actions: actions.map((a) => `dynamodb:${a}`),
+        resources: [table.tableArn],
+        conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...keys] } },
+      }),
+    )
+  }
+
   allowIndex(table: TableV2, index: string): void {
     this.addToRolePolicy(
       new PolicyStatement({ actions: ['dynamodb:Query'], resources: [`${table.tableArn}/index/${index}`] }),

@@ -47,9 +47,11 @@ export class RestApi extends Construct {
       environment: {
         ACCOUNTS_TABLE: tables.accounts.tableName,
         ADMIN_API_KEY_SECRET_ARN: storage.adminApiKey.secretArn,
+        REQUESTS_PER_SECOND: String(settings.requestsPerSecond),
       },
     })
-    authorizer.allowTable(tables.accounts, 'GetItem', 'UpdateItem')
+    authorizer.allowItems(tables.accounts, ['apikey#*'], 'GetItem', 'UpdateItem')
+    authorizer.allowItems(tables.accounts, ['rate#*'], 'UpdateItem')
     storage.adminApiKey.grantRead(authorizer)
 
     const connections = new Handler(this, 'Connections', {
@@ -62,6 +64,8 @@ export class RestApi extends Construct {
       },
     })
     connections.allowTable(tables.connections, 'GetItem', 'PutItem', 'UpdateItem', 'Query')
+    connections.allowItems(tables.accounts, ['profile#*'], 'GetItem')
+    connections.allowItems(tables.accounts, ['erasure#*', 'erasures'], 'PutItem')
     connections.allowSend(...queues.partitions.map((queue) => queue.queueArn))
 
     const messages = new Handler(this, 'Messages', {
@@ -71,6 +75,7 @@ export class RestApi extends Construct {
         CONNECTIONS_TABLE: tables.connections.tableName,
         MESSAGES_TABLE: tables.messages.tableName,
         MESSAGE_RETENTION_DAYS: String(settings.messageRetentionDays),
+        SENDS_PER_SECOND: String(settings.sendsPerSecond),
         ...doorbells,
       },
     })
@@ -80,6 +85,7 @@ export class RestApi extends Construct {
     messages.allowIndex(tables.messages, 'byChat')
     // A connection at its limit of waiting sends is counted again before a caller is refused.
     messages.allowIndex(tables.messages, 'waiting')
+    messages.allowItems(tables.accounts, ['rate#*', 'usage#*'], 'UpdateItem')
     messages.allowSend(...queues.partitions.map((queue) => queue.queueArn))
 
     const liveTickets = new Handler(this, 'LiveTickets', {
@@ -89,15 +95,31 @@ export class RestApi extends Construct {
     })
     liveTickets.allowTable(tables.live, 'PutItem')
 
+    const account = new Handler(this, 'Account', {
+      handler: 'http/account',
+      settings,
+      environment: { CONNECTIONS_TABLE: tables.connections.tableName },
+    })
+    account.allowItems(
+      tables.accounts,
+      ['profile#*', 'apikey#*', 'audit#*', 'erasure#*', 'erasures'],
+      'GetItem',
+      'PutItem',
+      'UpdateItem',
+      'DeleteItem',
+      'ConditionCheckItem',
+      'Query',
+    )
+    account.allowTable(tables.connections, 'GetItem')
+
     const admin = new Handler(this, 'Admin', {
       handler: 'http/admin',
       settings,
-      environment: { ACCOUNTS_TABLE: tables.accounts.tableName },
+      environment: { CONNECTIONS_TABLE: tables.connections.tableName },
     })
     admin.allowTable(
       tables.accounts,
       'GetItem',
-      'BatchGetItem',
       'PutItem',
       'UpdateItem',
       'DeleteItem',
@@ -105,6 +127,8 @@ export class RestApi extends Construct {
       'Query',
       'Scan',
     )
+    // What a profile's connections carry of its settings.
+    admin.allowTable(tables.connections, 'Query', 'UpdateItem')
 
     const deadLetters = new Handler(this, 'DeadLetters', {
       handler: 'http/dead-letters',
@@ -145,9 +169,16 @@ export class RestApi extends Construct {
       connections,
       messages,
       'live-tickets': liveTickets,
+      account,
       admin,
       'dead-letters': deadLetters,
       public: open,
+    }
+
+    // The middlewares of every one of them write the audit log.
+    for (const fn of Object.values(functions)) {
+      fn.addEnvironment('ACCOUNTS_TABLE', tables.accounts.tableName)
+      fn.allowItems(tables.accounts, ['audit#*'], 'PutItem')
     }
 
     const api = new HttpApi(this, 'HttpApi', {
@@ -164,7 +195,7 @@ export class RestApi extends Construct {
           CorsHttpMethod.DELETE,
         ],
         allowHeaders: ['content-type', 'accept', 'x-api-key', 'idempotency-key', 'if-match', 'prefer'],
-        exposeHeaders: ['retry-after', 'etag', 'x-request-id'],
+        exposeHeaders: ['retry-after', 'etag', 'location', 'x-request-id'],
         maxAge: Duration.hours(1),
       },
     })

@@ -22,6 +22,7 @@ export class Sends extends Construct {
       settings,
       timeout: Duration.seconds(dispatchTimeoutSeconds),
       environment: {
+        ACCOUNTS_TABLE: tables.accounts.tableName,
         CONNECTIONS_TABLE: tables.connections.tableName,
         MESSAGES_TABLE: tables.messages.tableName,
         MESSAGE_RETENTION_DAYS: String(settings.messageRetentionDays),
@@ -31,6 +32,7 @@ export class Sends extends Construct {
       },
     })
     dispatch.allowTable(tables.connections, 'GetItem')
+    dispatch.allowItems(tables.accounts, ['usage#*'], 'UpdateItem')
     dispatch.allowTable(tables.messages, 'GetItem', 'PutItem', 'UpdateItem')
     dispatch.allowIndex(tables.messages, 'waiting')
     dispatch.allowSend(

@@ -31,7 +31,10 @@ const schema = z
       .default(30),
     /** `retain` keeps tables and the auth bucket when the stack is deleted. Losing them costs every user a new scan. */
     dataRemoval: z.enum(['retain', 'destroy']).default('retain'),
-    /** How long message rows are kept. */
+    /** Calls and, of them, sends a second of one API key, where its business profile has no limits of its own. */
+    requestsPerSecond: z.coerce.number().int().min(1).max(10_000).default(100),
+    sendsPerSecond: z.coerce.number().int().min(1).max(10_000).default(50),
+    /** How long message rows are kept, where their business profile says nothing else. */
     messageRetentionDays: z.coerce.number().int().min(1).max(3650).default(90),
   })
   .refine((s) => s.stage !== 'production' || s.dataRemoval === 'retain', {

@@ -13,7 +13,7 @@ export interface WatchdogsProps {
   readonly queues: Queues
 }
 
-/** What must happen although nobody calls: forgotten sends are rung for again, connections without a worker are marked. */
+/** What must happen although nobody calls: forgotten sends are rung for again, connections without a worker are marked, erasures go on. */
 export class Watchdogs extends Construct {
   constructor(scope: Construct, id: string, { settings, storage, queues }: WatchdogsProps) {
     super(scope, id)
@@ -49,5 +49,25 @@ export class Watchdogs extends Construct {
     noWorker.allowIndex(tables.connections, 'byPartition')
     noWorker.allowTable(tables.fleet, 'GetItem', 'Query', 'PutItem', 'UpdateItem')
     new Rule(this, 'NoWorkerRule', { schedule: everyMinute, targets: [new LambdaFunction(noWorker)] })
+
+    const erase = new Handler(this, 'Erase', {
+      handler: 'schedule/erase',
+      settings,
+      timeout: Duration.seconds(58),
+      environment: {
+        ACCOUNTS_TABLE: tables.accounts.tableName,
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        MESSAGES_TABLE: tables.messages.tableName,
+        LIVE_TABLE: tables.live.tableName,
+        PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix,
+      },
+    })
+    erase.allowTable(tables.accounts, 'GetItem', 'Query', 'UpdateItem', 'DeleteItem')
+    erase.allowTable(tables.connections, 'GetItem', 'Query', 'UpdateItem')
+    erase.allowTable(tables.messages, 'Query', 'BatchWriteItem', 'DeleteItem')
+    erase.allowIndex(tables.messages, 'byChat')
+    erase.allowTable(tables.live, 'Query', 'DeleteItem')
+    erase.allowSend(...queues.partitions.map((queue) => queue.queueArn))
+    new Rule(this, 'EraseRule', { schedule: everyMinute, targets: [new LambdaFunction(erase)] })
   }
 }

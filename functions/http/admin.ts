@@ -1,18 +1,29 @@
+import { etagOf, versionOf } from '../../shared/api/common.ts'
 import { given } from '../../shared/api/connections.ts'
 import { Problem } from '../../shared/api/problems.ts'
-import { everyScope } from '../../shared/api/scopes.ts'
 import { accounts } from '../../shared/aws/accounts.ts'
+import { audit } from '../../shared/aws/audit.ts'
 import { documentClient } from '../../shared/aws/clients.ts'
+import { apiConnections } from '../../shared/aws/connections.ts'
+import { erasures } from '../../shared/aws/erasures.ts'
 import { newBusinessProfileId } from '../../shared/aws/ids.ts'
+import { assertNever } from '../../shared/domain/words.ts'
 import { configure } from '../config.ts'
 import { log } from '../log.ts'
 import { isoNow } from '../time.ts'
-import { listBusinessProfiles } from './business-profiles.ts'
+import { applyToProfile } from './apply-settings.ts'
+import { listBusinessProfiles, publicProfile } from './business-profiles.ts'
+import { publicErasure, startErasure } from './erasing.ts'
+import { createKey, publicKey, revokeKey, rotateKey } from './keys.ts'
 import { httpHandler } from './stack.ts'
 
-const config = configure('ACCOUNTS_TABLE')
-const table = { documents: documentClient(), table: config.ACCOUNTS_TABLE }
+const config = configure('ACCOUNTS_TABLE', 'CONNECTIONS_TABLE')
+const documents = documentClient()
+const table = { documents, table: config.ACCOUNTS_TABLE }
 const store = accounts(table)
+const trails = audit(table)
+const jobs = erasures(table)
+const connections = apiConnections({ documents, table: config.CONNECTIONS_TABLE })
 
 async function requireProfile(businessProfileId: string) {
   const profile = await store.getBusinessProfile(businessProfileId)
@@ -20,34 +31,91 @@ async function requireProfile(businessProfileId: string) {
   return profile
 }
 
+async function trailPage(trail: string, query: { readonly limit: number; readonly next?: string | undefined }) {
+  const page = await trails.list(trail, query.limit, query.next)
+  return { body: { items: [...page.items], ...given('next', page.next) } }
+}
+
 export const handler = httpHandler({
   createBusinessProfile: async ({ body }) => {
-    const profile = { businessProfileId: newBusinessProfileId(), name: body.name, createdAt: isoNow() }
-    const created = await store.createBusinessProfile(profile)
+    const { name, quotas, limits, retention } = body
+    const businessProfileId = newBusinessProfileId()
+    const created = await store.createBusinessProfile({
+      businessProfileId,
+      name,
+      createdAt: isoNow(),
+      ...given('quotas', quotas),
+      ...given('limits', limits),
+      ...given('retention', retention),
+    })
     if (created.kind === 'exists') throw new Error('a fresh business profile id is taken')
-    log.info('business profile created', { businessProfileId: profile.businessProfileId })
-    return { body: profile, headers: { location: `/admin/business-profiles/${profile.businessProfileId}` } }
+    log.info('business profile created', { businessProfileId })
+    const { body: shown, headers } = publicProfile(created.profile)
+    return { body: shown, headers: { ...headers, location: `/admin/business-profiles/${businessProfileId}` } }
   },
 
   listBusinessProfiles: async ({ query }) => {
     const page = await listBusinessProfiles(table, query.limit, query.next)
-    return { body: { items: [...page.items], ...given('next', page.next) } }
+    return { body: { items: page.items.map((profile) => publicProfile(profile).body), ...given('next', page.next) } }
   },
 
-  getBusinessProfile: async ({ params }) => {
-    const { businessProfileId, name, createdAt } = await requireProfile(params.businessProfileId)
-    return { body: { businessProfileId, name, createdAt } }
+  getBusinessProfile: async ({ params }) => publicProfile(await requireProfile(params.businessProfileId)),
+
+  updateBusinessProfile: async ({ params, headers, body }) => {
+    const seen = headers['if-match']
+    const version = seen === undefined ? undefined : versionOf(seen)
+    const { name, quotas, limits, retention } = body
+    const change = {
+      ...given('name', name),
+      ...given('quotas', quotas),
+      ...given('limits', limits),
+      ...given('retention', retention),
+    }
+    const outcome = await store.updateBusinessProfile(params.businessProfileId, change, isoNow(), version)
+    switch (outcome.kind) {
+      case 'not_found':
+        throw new Problem('business_profile_not_found')
+      case 'erasing':
+        throw new Problem('business_profile_erasing')
+      case 'changed':
+        throw new Problem('precondition_failed', { headers: { etag: etagOf(outcome.profile) } })
+      case 'written':
+        await applyToProfile({ keys: store, connections }, outcome.profile)
+        return publicProfile(outcome.profile)
+      default:
+        return assertNever(outcome)
+    }
   },
 
-  createApiKey: async ({ params, body }) => {
+  deleteBusinessProfile: async ({ params }) => {
     const { businessProfileId } = params
-    const outcome = await store.createApiKey(
-      { businessProfileId, label: body.label, scopes: [everyScope], ...given('expiresAt', body.expiresAt) },
-      isoNow(),
-    )
-    if (outcome.kind === 'not_found') throw new Problem('business_profile_not_found')
-    log.info('api key created', { keyId: outcome.key.keyId })
-    return { body: { ...publicKey(outcome.key), apiKey: outcome.secret } }
+    // One job, however often it is asked for, and no new one for what is gone.
+    const erasureId = `era_${businessProfileId}`
+    const marked = await store.markErasing(businessProfileId, isoNow())
+    if (marked.kind === 'not_found') {
+      const ended = await jobs.get(businessProfileId, erasureId)
+      if (ended === undefined) throw new Problem('business_profile_not_found')
+      return { body: publicErasure(ended) }
+    }
+    const started = await startErasure(jobs, businessProfileId, { kind: 'business_profile' }, erasureId)
+    await store.removeApiKeys(businessProfileId)
+    log.info('erasure of a business profile', { businessProfileId })
+    return { body: publicErasure((await jobs.get(businessProfileId, erasureId)) ?? started) }
+  },
+
+  getBusinessProfileErasure: async ({ params }) => {
+    const erasure = await jobs.get(params.businessProfileId, params.erasureId)
+    if (erasure === undefined) throw new Problem('erasure_not_found')
+    return { body: publicErasure(erasure) }
+  },
+
+  listBusinessProfileAudit: ({ params, query }) => trailPage(params.businessProfileId, query),
+  listServiceAudit: ({ query }) => trailPage('service', query),
+
+  createApiKey: ({ params, body }) => {
+    const { label, scopes, expiresAt } = body
+    const { businessProfileId } = params
+    return createKey(store, { businessProfileId, label, scopes, ...given('expiresAt', expiresAt) })
   },
 
   listApiKeys: async ({ params }) => {
@@ -58,23 +126,7 @@ export const handler = httpHandler({
     return { body: { items: keys.map(publicKey) } }
   },
 
-  revokeApiKey: async ({ params }) => {
-    const outcome = await store.revokeApiKey(params.businessProfileId, params.keyId, isoNow())
-    if (outcome.kind === 'not_found') throw new Problem('api_key_not_found')
-    log.info('api key revoked', { keyId: params.keyId })
-    return { body: undefined }
-  },
-})
+  rotateApiKey: ({ params, body }) => rotateKey(store, params.businessProfileId, params.keyId, body.overlapSeconds),
 
-function publicKey(key: Awaited<ReturnType<typeof store.listApiKeys>>[number]) {
-  return {
-    keyId: key.keyId,
-    businessProfileId: key.businessProfileId,
-    label: key.label,
-    scopes: [...key.scopes],
-    createdAt: key.createdAt,
-    ...given('expiresAt', key.expiresAt),
-    ...given('revokedAt', key.revokedAt),
-    ...given('lastUsedAt', key.lastUsedAt),
-  }
-}
+  revokeApiKey: ({ params }) => revokeKey(store, params.businessProfileId, params.keyId),
+})

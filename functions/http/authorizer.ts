@@ -2,22 +2,27 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import middy from '@middy/core'
 import type { APIGatewayRequestAuthorizerEventV2, APIGatewaySimpleAuthorizerWithContextResult } from 'aws-lambda'
-import { accounts } from '../../shared/aws/accounts.ts'
+import { apiKeys } from '../../shared/aws/api-keys.ts'
+import { callRates } from '../../shared/aws/call-rates.ts'
 import { documentClient } from '../../shared/aws/clients.ts'
 import { configure } from '../config.ts'
-import { log } from '../log.ts'
+import { count, log } from '../log.ts'
 import { RecentValues } from '../recent-values.ts'
 import { isoNow } from '../time.ts'
+import { burstSeconds, CallLimit } from './call-limit.ts'
 import type { AuthorizerContext } from './principal.ts'
 
-const config = configure('ACCOUNTS_TABLE', 'ADMIN_API_KEY_SECRET_ARN')
-const store = accounts({ documents: documentClient(), table: config.ACCOUNTS_TABLE })
+const config = configure('ACCOUNTS_TABLE', 'ADMIN_API_KEY_SECRET_ARN', 'REQUESTS_PER_SECOND')
+const table = { documents: documentClient(), table: config.ACCOUNTS_TABLE }
+const store = apiKeys(table)
+const limit = new CallLimit(callRates(table))
 const secrets = new SecretsManagerClient({
   requestHandler: { connectionTimeout: 2_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
 })
 
 /** Only keys that were found to be good are remembered, and shorter than the minute in which a revocation must work. */
-const known = new RecentValues<AuthorizerContext>({ keepMs: 30_000, entriesMax: 1_000 })
+const known = new RecentValues<Tenant>({ keepMs: 30_000, entriesMax: 1_000 })
+type Tenant = AuthorizerContext & { readonly principal: 'tenant'; readonly requestsPerSecond: number }
 const adminKey = new RecentValues<Buffer>({ keepMs: 300_000, entriesMax: 1 })
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
@@ -44,21 +49,39 @@ async function identify(key: string | undefined): Promise<AuthorizerContext> {
   if (key === undefined || key === '') return { principal: 'none', problem: 'missing_api_key' }
   const hash = digest(key)
   const remembered = known.get(hash.toString('hex'))
-  if (remembered !== undefined) return remembered
+  if (remembered !== undefined) return limited(remembered)
 
   const found = await store.authenticate(key, isoNow())
   if (found.kind === 'valid') {
-    const tenant: AuthorizerContext = {
+    const { requestsPerSecond = config.REQUESTS_PER_SECOND, sendsPerSecond } = found.limits
+    const tenant: Tenant = {
       principal: 'tenant',
       businessProfileId: found.businessProfileId,
       keyId: found.keyId,
       scopes: found.scopes.join(','),
+      requestsPerSecond,
+      ...(sendsPerSecond === undefined ? {} : { sendsPerSecond }),
+      ...(found.auditDays === undefined ? {} : { auditDays: found.auditDays }),
     }
     known.set(hash.toString('hex'), tenant)
-    return tenant
+    return limited(tenant)
   }
   if (timingSafeEqual(hash, await adminKeyDigest())) return { principal: 'admin' }
   return { principal: 'none', problem: 'invalid_api_key' }
+}
+
+/** Counted where every call comes by. A count that cannot be made refuses nobody. */
+async function limited({ requestsPerSecond: perSecond, ...tenant }: Tenant): Promise<AuthorizerContext> {
+  try {
+    const rate = { perSecond, burst: perSecond * burstSeconds }
+    const retryAfterSeconds = await limit.retryAfterSeconds(`${tenant.keyId}#requests`, rate, Date.now())
+    if (retryAfterSeconds === undefined) return tenant
+    count('CallsRefused', 1)
+    return { ...tenant, retryAfterSeconds }
+  } catch (error) {
+    log.error('calls of a key not counted', { keyId: tenant.keyId, error: error as Error })
+    return tenant
+  }
 }
 
 async function adminKeyDigest(): Promise<Buffer> {

@@ -1,11 +1,11 @@
 import { ScanCommand } from '@aws-sdk/lib-dynamodb'
 import { z } from 'zod'
-import type { BusinessProfile } from '../../shared/aws/accounts.ts'
+import { etagOf } from '../../shared/api/common.ts'
+import { type BusinessProfile, profileOf } from '../../shared/aws/business-profiles.ts'
 import { decodeCursor, encodeCursor } from '../../shared/aws/cursor.ts'
 import type { StoreTable } from '../../shared/aws/requests.ts'
 import type { Page } from '../../shared/domain/stores/connections.ts'
 
-const profileSchema = z.object({ businessProfileId: z.string(), name: z.string(), createdAt: z.string() })
 const placeSchema = z.object({ pk: z.string(), sk: z.string() })
 
 /** Reads of one page, however few profiles they find: a scan passes the keys of all profiles as well. */
@@ -31,10 +31,18 @@ export async function listBusinessProfiles(
         ...(place === undefined ? {} : { ExclusiveStartKey: place }),
       }),
     )
-    items.push(...z.array(profileSchema).parse(found.Items ?? []))
+    items.push(...(found.Items ?? []).map(profileOf))
     place = found.LastEvaluatedKey === undefined ? undefined : placeSchema.parse(found.LastEvaluatedKey)
     if (place === undefined) return { items }
     if (items.length >= limit) break
   }
   return place === undefined ? { items } : { items, next: encodeCursor(place) }
+}
+
+export function publicProfile(profile: BusinessProfile) {
+  const { businessProfileId, name, state, quotas, limits, retention, version, createdAt, updatedAt } = profile
+  return {
+    body: { businessProfileId, name, state, quotas, limits, retention, version, createdAt, updatedAt },
+    headers: { etag: etagOf(profile) },
+  }
 }

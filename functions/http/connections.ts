@@ -1,10 +1,13 @@
-import { randomUUID } from 'node:crypto'
-import { etagOf, given, toConnection, versionOf } from '../../shared/api/connections.ts'
+import { createHash, randomUUID } from 'node:crypto'
+import { etagOf, versionOf } from '../../shared/api/common.ts'
+import { type CreateConnection, given, toConnection } from '../../shared/api/connections.ts'
 import { Problem } from '../../shared/api/problems.ts'
+import { businessProfiles } from '../../shared/aws/business-profiles.ts'
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
-import { newConnectionId, partitionOf } from '../../shared/aws/ids.ts'
+import { erasures } from '../../shared/aws/erasures.ts'
+import { connectionIdOf, newConnectionId, partitionOf } from '../../shared/aws/ids.ts'
 import { statusText } from '../../shared/domain/status-text.ts'
 import type { ConnectionChange, ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import {
@@ -18,11 +21,17 @@ import { configure } from '../config.ts'
 import { isDeleting } from '../deleting.ts'
 import { log } from '../log.ts'
 import { isoNow } from '../time.ts'
+import { settingsOfConnections } from './apply-settings.ts'
+import { startErasure } from './erasing.ts'
 import { qrAnswer } from './qr.ts'
 import { httpHandler } from './stack.ts'
 
-const config = configure('CONNECTIONS_TABLE', 'PARTITION_QUEUE_PREFIX', 'PARTITION_COUNT')
-const connections = apiConnections({ documents: documentClient(), table: config.CONNECTIONS_TABLE })
+const config = configure('ACCOUNTS_TABLE', 'CONNECTIONS_TABLE', 'PARTITION_QUEUE_PREFIX', 'PARTITION_COUNT')
+const documents = documentClient()
+const connections = apiConnections({ documents, table: config.CONNECTIONS_TABLE })
+const accountsTable = { documents, table: config.ACCOUNTS_TABLE }
+const profiles = businessProfiles(accountsTable)
+const jobs = erasures(accountsTable)
 const doorbells = doorbellRinger({ queues: queueClient(), partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX })
 
 type RefCall = {
@@ -95,18 +104,59 @@ async function ring(row: ConnectionRow): Promise<void> {
   })
 }
 
+/** The same body, however it was written: the hash is over what was understood. */
+function hashOf({ label, pairing, phoneNumber, ignore }: CreateConnection): string {
+  const canonical = JSON.stringify([
+    label,
+    pairing,
+    phoneNumber ?? null,
+    ignore?.groups ?? null,
+    ignore?.status ?? null,
+  ])
+  return createHash('sha256').update(canonical).digest('hex')
+}
+
+const made = (row: ConnectionRow) => ({
+  body: toConnection(row),
+  headers: { etag: etagOf(row), location: `/connections/${row.connectionId}` },
+})
+
+/** The same key and body again: the connection as it is now. Its doorbell may have been lost. */
+async function createdBefore(row: ConnectionRow, bodyHash: string) {
+  if (row.bodyHash !== bodyHash) throw new Problem('idempotency_conflict')
+  await ring(row)
+  return made(row)
+}
+
 export const handler = httpHandler({
-  createConnection: async ({ principal, body }) => {
+  createConnection: async ({ principal, headers, body }) => {
+    const { businessProfileId } = principal
+    const idempotencyKey = headers['idempotency-key']
+    const connectionId =
+      idempotencyKey === undefined ? newConnectionId() : connectionIdOf(businessProfileId, idempotencyKey)
+    const bodyHash = hashOf(body)
+    const before = idempotencyKey === undefined ? undefined : await connections.get({ businessProfileId, connectionId })
+    if (before !== undefined) return createdBefore(before, bodyHash)
+    const profile = await profiles.getBusinessProfile(businessProfileId)
+    // Its keys are gone; this one was remembered for its last seconds.
+    if (profile?.state !== 'active') throw new Problem('invalid_api_key')
+    const { connections: max } = profile.quotas
+    if (max !== undefined && (max === 0 || (await connections.count(businessProfileId, max)) >= max)) {
+      throw new Problem('connection_quota_reached', { detail: `It may have ${max} at a time.` })
+    }
+    const { retention, sendsPerDay } = settingsOfConnections(profile)
     const now = isoNow()
-    const connectionId = newConnectionId()
     const row: ConnectionRow = {
-      businessProfileId: principal.businessProfileId,
+      businessProfileId,
       connectionId,
       label: body.label,
       pairing: body.pairing,
       ...given('phoneNumber', body.phoneNumber),
       ...given('ignore', body.ignore),
       ...pairingStatus,
+      retention,
+      ...given('sendsPerDay', sendsPerDay ?? undefined),
+      ...given('bodyHash', idempotencyKey === undefined ? undefined : bodyHash),
       partition: partitionOf(connectionId, config.PARTITION_COUNT),
       epoch: 0,
       version: 1,
@@ -115,10 +165,11 @@ export const handler = httpHandler({
       command: { commandId: randomUUID(), kind: 'pair', requestedAt: now, method: body.pairing },
     }
     const created = await connections.create(row)
-    if (created.kind === 'exists') throw new Error('a fresh connection id is taken')
+    // The same call at the same moment was first.
+    if (created.kind === 'exists') return createdBefore(await connectionAt(row), bodyHash)
     await ring(row)
     log.info('connection created', { connectionId })
-    return { body: toConnection(row), headers: { location: `/connections/${connectionId}` } }
+    return made(row)
   },
 
   listConnections: async ({ principal, query }) => {
@@ -200,6 +251,16 @@ export const handler = httpHandler({
       ...nothingElse,
       restriction: null,
     }
-    return { body: toConnection(await request(refOf(call), 'delete', change)) }
+    const row = await request(refOf(call), 'delete', change)
+    const { businessProfileId, connectionId } = row
+    // What it leaves goes when it is gone; one job, however often the deletion is asked for.
+    const subject = { kind: 'connection', connectionId } as const
+    await startErasure(
+      jobs,
+      businessProfileId,
+      subject,
+      `era_${connectionId}_${Date.parse(row.createdAt).toString(36)}`,
+    )
+    return { body: toConnection(row) }
   },
 })

@@ -3,24 +3,43 @@ import type { z } from 'zod'
 import { given } from '../../shared/api/connections.ts'
 import { type messageQuerySchema, toMessage } from '../../shared/api/messages.ts'
 import { Problem } from '../../shared/api/problems.ts'
+import { callRates } from '../../shared/aws/call-rates.ts'
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
+import { usage } from '../../shared/aws/usage.ts'
 import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
 import { assertNever, type ConnectionRef, type Gesture, type PartitionId } from '../../shared/domain/words.ts'
 import { configure } from '../config.ts'
-import { log } from '../log.ts'
+import { count, log } from '../log.ts'
 import { type AcceptSendOutcome, acceptSend } from '../sends/accept-send.ts'
 import { isoNow } from '../time.ts'
+import { burstSeconds, CallLimit } from './call-limit.ts'
+import type { Principals } from './principal.ts'
 import { httpHandler } from './stack.ts'
 
-const config = configure('CONNECTIONS_TABLE', 'MESSAGES_TABLE', 'PARTITION_QUEUE_PREFIX', 'MESSAGE_RETENTION_DAYS')
+const config = configure(
+  'ACCOUNTS_TABLE',
+  'CONNECTIONS_TABLE',
+  'MESSAGES_TABLE',
+  'PARTITION_QUEUE_PREFIX',
+  'MESSAGE_RETENTION_DAYS',
+  'SENDS_PER_SECOND',
+)
 const documents = documentClient()
 const connections = apiConnections({ documents, table: config.CONNECTIONS_TABLE })
 const messages = apiMessages({ documents, table: config.MESSAGES_TABLE })
 const doorbells = doorbellRinger({ queues: queueClient(), partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX })
-const stores = { connections, messages, doorbells, retentionDays: config.MESSAGE_RETENTION_DAYS }
+const accountsTable = { documents, table: config.ACCOUNTS_TABLE }
+const stores = {
+  connections,
+  messages,
+  doorbells,
+  usage: usage(accountsTable),
+  retentionDays: config.MESSAGE_RETENTION_DAYS,
+}
+const limit = new CallLimit(callRates(accountsTable))
 
 async function requireConnection(ref: ConnectionRef): Promise<void> {
   if ((await connections.get(ref)) === undefined) throw new Problem('connection_not_found')
@@ -40,6 +59,7 @@ const gesture = (partition: PartitionId, ref: ConnectionRef, gesture: Gesture): 
 export const handler = httpHandler({
   sendMessage: async ({ principal, params, headers, body }) => {
     const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
+    await limitSends(principal)
     const row = acceptedRow(await acceptSend(stores, ref, body, headers['idempotency-key'], Date.now()))
     log.info('send accepted', { messageId: row.messageId, sendStatus: row.status })
     return { body: { messageId: row.messageId, status: row.status, ...given('error', row.error) } }
@@ -90,6 +110,18 @@ export const handler = httpHandler({
   },
 })
 
+/** @throws Problem 429 where the key sends too often. A count that cannot be made refuses nobody. */
+async function limitSends({ keyId, sendsPerSecond }: Principals['tenant']): Promise<void> {
+  const perSecond = sendsPerSecond ?? config.SENDS_PER_SECOND
+  const rate = { perSecond, burst: perSecond * burstSeconds }
+  const retryAfterSeconds = await limit
+    .retryAfterSeconds(`${keyId}#sends`, rate, Date.now())
+    .catch((error: unknown) => log.error('sends of a key not counted', { keyId, error: error as Error }))
+  if (retryAfterSeconds === undefined) return
+  count('CallsRefused', 1)
+  throw new Problem('rate_limited', { detail: `At most ${perSecond} sends a second.`, retryAfterSeconds })
+}
+
 function list(ref: ConnectionRef, query: z.output<typeof messageQuerySchema>) {
   const { status, chat, direction } = query
   const filter = { ...given('status', status), ...given('chat', chat?.chat), ...given('direction', direction) }
@@ -116,6 +148,11 @@ function acceptedRow(outcome: AcceptSendOutcome) {
       throw new Problem(outcome.kind, {
         detail: `At most ${outcome.limit} sends of a connection may wait.`,
         retryAfterSeconds: 10,
+      })
+    case 'send_quota_reached':
+      throw new Problem(outcome.kind, {
+        detail: `It may send ${outcome.limit} messages a day.`,
+        retryAfterSeconds: Math.ceil(outcome.retryAfterMs / 1_000),
       })
     default:
       return assertNever(outcome)

@@ -11,18 +11,32 @@ export type AuthorizerContext =
       readonly keyId: string
       /** Joined by commas. */
       readonly scopes: string
+      /** Of this key, where its business profile has another than the deployment's. */
+      readonly sendsPerSecond?: number
+      /** How long the business profile keeps its audit entries. */
+      readonly auditDays?: number
+      /** The key is over its limit of calls; seconds until it may call again. */
+      readonly retryAfterSeconds?: number
     }
   | { readonly principal: 'admin' }
   | { readonly principal: 'none'; readonly problem: 'missing_api_key' | 'invalid_api_key' }
 
 /** Who calls, by the route's kind of authentication. */
 export interface Principals {
-  readonly tenant: { readonly businessProfileId: BusinessProfileId; readonly keyId: string }
+  readonly tenant: {
+    readonly businessProfileId: BusinessProfileId
+    readonly keyId: string
+    readonly scopes: readonly string[]
+    readonly sendsPerSecond?: number
+    readonly auditDays?: number
+  }
   readonly admin: { readonly admin: true }
   readonly none: undefined
 }
 
-/** @throws Problem 401 without a key that is known, 403 with one that is for something else. */
+/**
+ * @throws Problem 401 without a key that is known, 429 with one that calls too often, 403 with one that is for something else
+ */
 export function requirePrincipal(
   route: Pick<RouteContract, 'auth' | 'scope'>,
   context: AuthorizerContext | undefined,
@@ -30,12 +44,25 @@ export function requirePrincipal(
   if (route.auth === 'none') return undefined
   if (context === undefined) throw new Problem('missing_api_key')
   switch (context.principal) {
-    case 'tenant':
+    case 'tenant': {
+      if (context.retryAfterSeconds !== undefined) {
+        throw new Problem('rate_limited', { retryAfterSeconds: Number(context.retryAfterSeconds) })
+      }
+      const scopes = context.scopes.split(',')
       if (route.auth !== 'tenant') throw new Problem('wrong_scope', { detail: 'This call needs the admin key.' })
-      if (route.scope === undefined || !allows(context.scopes.split(','), route.scope)) {
+      if (route.scope === undefined || !allows(scopes, route.scope)) {
         throw new Problem('wrong_scope', { detail: `This call needs a key with the scope ${route.scope}.` })
       }
-      return { businessProfileId: context.businessProfileId, keyId: context.keyId }
+      const { businessProfileId, keyId, sendsPerSecond, auditDays } = context
+      return {
+        businessProfileId,
+        keyId,
+        scopes,
+        // API Gateway may carry numbers as texts.
+        ...(sendsPerSecond === undefined ? {} : { sendsPerSecond: Number(sendsPerSecond) }),
+        ...(auditDays === undefined ? {} : { auditDays: Number(auditDays) }),
+      }
+    }
     case 'admin':
       if (route.auth !== 'admin')
         throw new Problem('wrong_scope', { detail: "This call needs a business profile's key." })

@@ -1,11 +1,13 @@
 import middy, { type MiddlewareObj } from '@middy/core'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { Problem, problemMediaType } from '../../shared/api/problems.ts'
-import { type OperationId, type RouteContract, routes } from '../../shared/api/routes.ts'
+import { type HttpAuth, type OperationId, type RouteContract, routes } from '../../shared/api/routes.ts'
 import { log } from '../log.ts'
 import { toProblem } from '../to-problem.ts'
+import { auditLog } from './audit-log.ts'
+import { compressed } from './compress.ts'
 import type { BoundOperation, Operations } from './operation.ts'
-import { requirePrincipal } from './principal.ts'
+import { type Principals, requirePrincipal } from './principal.ts'
 import { type HttpEvent, parseRequest } from './request.ts'
 
 type HttpResult = APIGatewayProxyStructuredResultV2
@@ -19,19 +21,24 @@ type HttpMiddleware = MiddlewareObj<HttpEvent, HttpResult>
 export function httpHandler(operations: Operations, refuse: (path: string) => never = notFound) {
   const byRouteKey = bind(operations)
   return middy<HttpEvent, HttpResult>()
+    .use(compressed())
     .use(requestLog())
     .use(problems())
+    .use(auditLog(({ routeKey }) => byRouteKey.get(routeKey)?.route))
     .handler(async (event) => {
       const operation = byRouteKey.get(event.routeKey)
       if (operation === undefined) return refuse(event.rawPath)
       const { route } = operation
       const principal = requirePrincipal(route, event.requestContext.authorizer?.lambda)
-      if (principal !== undefined) log.appendKeys(principal)
+      if (principal !== undefined) log.appendKeys(callerOf(principal))
       const request = parseRequest(route, event)
       log.appendKeys(event.pathParameters ?? {})
       return respond(route, await operation.run({ ...request, principal }))
     })
 }
+
+const callerOf = (principal: NonNullable<Principals[HttpAuth]>) =>
+  'admin' in principal ? principal : { businessProfileId: principal.businessProfileId, keyId: principal.keyId }
 
 function notFound(): never {
   throw new Problem('not_found')

@@ -4,6 +4,7 @@ import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
+import { usage } from '../../shared/aws/usage.ts'
 import { configure } from '../config.ts'
 import { log } from '../log.ts'
 import { acceptSend } from '../sends/accept-send.ts'
@@ -12,6 +13,7 @@ import { rejectSend } from '../sends/reject-send.ts'
 import { acceptInTurn } from './in-turn.ts'
 
 const config = configure(
+  'ACCOUNTS_TABLE',
   'CONNECTIONS_TABLE',
   'MESSAGES_TABLE',
   'PARTITION_QUEUE_PREFIX',
@@ -25,6 +27,7 @@ const stores = {
   connections: apiConnections({ documents, table: config.CONNECTIONS_TABLE }),
   messages: apiMessages({ documents, table: config.MESSAGES_TABLE }),
   doorbells: doorbellRinger({ queues, partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX }),
+  usage: usage({ documents, table: config.ACCOUNTS_TABLE }),
   retentionDays: config.MESSAGE_RETENTION_DAYS,
 }
 const deadLetters = { queues, standardUrl: config.SENDS_DLQ_URL, fifoUrl: config.SENDS_FIFO_DLQ_URL }
@@ -65,6 +68,7 @@ function postedAt({ attributes }: SQSRecord): number {
 }
 
 const reasons = {
+  send_quota_reached: 'The business profile has sent all that it may today.',
   connection_not_found: 'Connection not found.',
   connection_deleting: 'The connection is being deleted.',
   idempotency_conflict: 'The idempotency key was used with another body.',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expiry, type SendMessage, scheduleDaysMax, sendContent } from '../../shared/api/messages.ts'
 import { messageIdOf, newMessageId, outboundKey, whatsappIdOf } from '../../shared/aws/ids.ts'
+import { type Usage, untilNextDayMs } from '../../shared/aws/usage.ts'
 import type { WaitingCounts } from '../../shared/aws/waiting.ts'
 import { needsLinking } from '../../shared/domain/lifecycle-table.ts'
 import type { ApiConnections, ConnectionRow } from '../../shared/domain/stores/connections.ts'
@@ -18,6 +19,7 @@ export interface AcceptSendStores {
   readonly connections: Pick<ApiConnections, 'get'>
   readonly messages: Pick<ApiMessages, 'accept' | 'get' | 'markEnqueued'> & WaitingCounts
   readonly doorbells: DoorbellRinger
+  readonly usage: Usage
   /** How long message rows are kept. */
   readonly retentionDays: number
 }
@@ -30,6 +32,8 @@ export type AcceptSendOutcome =
   | { readonly kind: 'idempotency_conflict' }
   | { readonly kind: 'invalid_send_at'; readonly reason: string }
   | { readonly kind: 'too_many_waiting'; readonly limit: number }
+  /** Until the next UTC day. */
+  | { readonly kind: 'send_quota_reached'; readonly limit: number; readonly retryAfterMs: number }
 
 /**
  * Accepts a validated send, for REST and the sends queues alike: row, doorbell, note that it rang. The row is the truth: once it
@@ -59,6 +63,10 @@ export async function acceptSend(
       return before === undefined ? { kind: 'invalid_send_at', reason } : { kind: 'idempotency_conflict' }
     }
   }
+  const { sendsPerDay } = connection
+  if (sendsPerDay !== undefined && !(await withinQuota(stores, candidate, sendsPerDay, nowMs))) {
+    return { kind: 'send_quota_reached', limit: sendsPerDay, retryAfterMs: untilNextDayMs(nowMs) }
+  }
   const outcome = await acceptRow(stores, candidate)
   switch (outcome.kind) {
     case 'conflict':
@@ -71,6 +79,17 @@ export async function acceptSend(
       return { kind: 'accepted', row }
     }
   }
+}
+
+/** A send that is there already was counted when it came. */
+async function withinQuota(
+  { messages, usage }: AcceptSendStores,
+  row: Omit<OutboundRow, 'seq'>,
+  max: number,
+  nowMs: EpochMs,
+): Promise<boolean> {
+  if (row.idempotencyKey !== undefined && (await messages.get(row, row.messageId)) !== undefined) return true
+  return (await usage.countSend(row.businessProfileId, max, nowMs)) === 'counted'
 }
 
 function invalidSendAt(sendAt: string | undefined, askedAtMs: EpochMs): string | undefined {
@@ -124,7 +143,7 @@ function newRow(
     epoch: 0,
     createdAt: now,
     updatedAt: now,
-    expireAt: Math.floor(dueMs / 1000) + stores.retentionDays * 24 * 3600,
+    expireAt: Math.floor(dueMs / 1000) + (connection.retention?.messagesDays ?? stores.retentionDays) * 24 * 3600,
   }
 }
 

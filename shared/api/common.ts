@@ -23,3 +23,12 @@ export function pageSchema<T extends z.ZodType>(item: T, id: string) {
 }
 
 export const noQuerySchema = z.strictObject({})
+
+/** The version that a change is meant for: what `ETag` said. */
+export const ifMatchSchema = z
+  .string()
+  .regex(/^(?:W\/)?"\d{1,15}"$/, 'must be the ETag that was given')
+  .meta({ description: 'Change it only if it still is as this ETag says.', example: '"7"' })
+
+export const etagOf = ({ version }: { readonly version: number }): string => `"${version}"`
+export const versionOf = (etag: string): number => Number(etag.replace(/\D/g, ''))

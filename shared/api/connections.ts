@@ -61,15 +61,6 @@ export const updateConnectionSchema = z
   .refine((body) => Object.values(body).some((value) => value !== undefined), 'must name label, pace or ignore')
   .meta({ id: 'UpdateConnection' })
 
-/** The version that a change is meant for: what `ETag` said. */
-export const ifMatchSchema = z
-  .string()
-  .regex(/^(?:W\/)?"\d{1,15}"$/, 'must be the ETag of the connection')
-  .meta({ description: 'Change it only if it still is as this ETag says.', example: '"7"' })
-
-export const etagOf = ({ version }: { readonly version: number }): string => `"${version}"`
-export const versionOf = (etag: string): number => Number(etag.replace(/\D/g, ''))
-
 export const connectionSchema = z
   .strictObject({
     connectionId: idSchema,

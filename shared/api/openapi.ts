@@ -7,7 +7,7 @@ type Json = Record<string, unknown>
 const common: readonly ProblemCode[] = ['internal', 'unavailable']
 const ofAuth: Readonly<Record<HttpAuth, readonly ProblemCode[]>> = {
   none: [],
-  tenant: ['missing_api_key', 'invalid_api_key', 'wrong_scope'],
+  tenant: ['missing_api_key', 'invalid_api_key', 'wrong_scope', 'rate_limited'],
   admin: ['missing_api_key', 'invalid_api_key', 'wrong_scope'],
 }
 const ofBody: readonly ProblemCode[] = [

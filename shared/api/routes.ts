@@ -1,18 +1,20 @@
 import { z } from 'zod'
 import {
   apiKeyListSchema,
+  auditPageSchema,
   businessProfilePageSchema,
   businessProfileSchema,
   createApiKeySchema,
   createBusinessProfileSchema,
   newApiKeySchema,
+  rotateApiKeySchema,
+  updateBusinessProfileSchema,
 } from './admin.ts'
-import { idSchema, noQuerySchema, pageQuerySchema } from './common.ts'
+import { idSchema, ifMatchSchema, noQuerySchema, pageQuerySchema } from './common.ts'
 import {
   connectionPageSchema,
   connectionSchema,
   createConnectionSchema,
-  ifMatchSchema,
   pairConnectionSchema,
   qrSchema,
   updateConnectionSchema,
@@ -25,6 +27,7 @@ import {
   deadLetterQueueNameSchema,
   peekQuerySchema,
 } from './dead-letters.ts'
+import { erasurePageSchema, erasureSchema, startErasureSchema } from './erasures.ts'
 import { liveTicketSchema } from './live.ts'
 import {
   acceptedMessageSchema,
@@ -40,7 +43,7 @@ import type { Scope } from './scopes.ts'
 
 export type HttpMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** Name of the function under `functions/http/` that answers. */
-export type HttpFunction = 'connections' | 'messages' | 'live-tickets' | 'admin' | 'dead-letters' | 'public'
+export type HttpFunction = 'connections' | 'messages' | 'live-tickets' | 'account' | 'admin' | 'dead-letters' | 'public'
 /** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
 export type HttpAuth = 'tenant' | 'admin' | 'none'
 
@@ -89,6 +92,8 @@ interface RouteParts {
   readonly body?: z.ZodType
   /** A call without a body is answered like one with `{}`. */
   readonly bodyOptional?: true
+  /** Calls that change something stand in the audit log, except those so frequent that it would hold nothing else. */
+  readonly unaudited?: true
   /** Where another than `bodyBytesMax` holds; after decompression. */
   readonly bodyBytesMax?: number
   readonly response: ResponseContract
@@ -101,9 +106,12 @@ const connectionParams = z.strictObject({ connectionId: idSchema })
 const messageParams = z.strictObject({ connectionId: idSchema, messageId: idSchema })
 const profileParams = z.strictObject({ businessProfileId: idSchema })
 const keyParams = z.strictObject({ businessProfileId: idSchema, keyId: idSchema })
+const ownKeyParams = z.strictObject({ keyId: idSchema })
 
 const ofTenant = { auth: 'tenant', query: noQuerySchema } as const
 const ofAdmin = { auth: 'admin', function: 'admin', tag: 'Admin', query: noQuerySchema } as const
+
+const ofAccount = { ...ofTenant, function: 'account' } as const
 
 const ofDeadLetters = {
   ...ofAdmin,
@@ -136,9 +144,10 @@ export const routes = {
     tag: 'Connections',
     summary: 'Creates a connection and starts pairing.',
     params: noParams,
+    headers: z.object({ 'idempotency-key': idempotencyKeySchema.optional() }),
     body: createConnectionSchema,
     response: { status: 201, description: 'The connection, waiting to be paired.', body: connectionSchema },
-    problems: [],
+    problems: ['idempotency_conflict', 'connection_quota_reached'],
   },
   listConnections: {
     ...ofTenant,
@@ -244,6 +253,7 @@ export const routes = {
     path: '/connections/{connectionId}/messages',
     function: 'messages',
     operationId: 'sendMessage',
+    unaudited: true,
     scope: 'messages:send',
     tag: 'Messages',
     summary: 'Accepts a message for sending.',
@@ -255,7 +265,13 @@ export const routes = {
       description: 'Accepted. `failed` at once, with the error, when no device is linked.',
       body: acceptedMessageSchema,
     },
-    problems: ['connection_not_found', 'connection_deleting', 'idempotency_conflict', 'too_many_waiting'],
+    problems: [
+      'connection_not_found',
+      'connection_deleting',
+      'idempotency_conflict',
+      'too_many_waiting',
+      'send_quota_reached',
+    ],
   },
   listMessages: {
     ...ofTenant,
@@ -307,6 +323,7 @@ export const routes = {
     path: '/connections/{connectionId}/messages/{messageId}/read',
     function: 'messages',
     operationId: 'readMessage',
+    unaudited: true,
     scope: 'messages:send',
     tag: 'Messages',
     summary: 'Tells the sender of a received message that it was read.',
@@ -323,6 +340,7 @@ export const routes = {
     path: '/connections/{connectionId}/presence',
     function: 'messages',
     operationId: 'setChatPresence',
+    unaudited: true,
     scope: 'messages:send',
     tag: 'Messages',
     summary: 'Shows in a chat that somebody is typing or recording, or has paused.',
@@ -338,6 +356,7 @@ export const routes = {
     path: '/live/tickets',
     function: 'live-tickets',
     operationId: 'createLiveTicket',
+    unaudited: true,
     scope: 'live',
     tag: 'Live',
     summary: 'Gives a ticket that opens one WebSocket within a minute.',
@@ -381,6 +400,63 @@ export const routes = {
     response: { status: 200, description: 'The business profile.', body: businessProfileSchema },
     problems: ['business_profile_not_found'],
   },
+  updateBusinessProfile: {
+    ...ofAdmin,
+    method: 'PATCH',
+    path: '/admin/business-profiles/{businessProfileId}',
+    operationId: 'updateBusinessProfile',
+    summary: 'Changes the name, quotas, limits or retention of a business profile.',
+    params: profileParams,
+    headers: z.object({ 'if-match': ifMatchSchema.optional() }),
+    body: updateBusinessProfileSchema,
+    response: { status: 200, description: 'The business profile as it is now.', body: businessProfileSchema },
+    problems: ['business_profile_not_found', 'business_profile_erasing', 'precondition_failed'],
+  },
+  deleteBusinessProfile: {
+    ...ofAdmin,
+    method: 'DELETE',
+    path: '/admin/business-profiles/{businessProfileId}',
+    operationId: 'deleteBusinessProfile',
+    summary: 'Erases a business profile and everything of it.',
+    description:
+      'Its keys end within a minute. Its connections are logged out and deleted first, then what they left. The erasure goes on until it is done; deleting twice starts it once.',
+    params: profileParams,
+    response: { status: 202, description: 'The erasure, whose progress can be asked for.', body: erasureSchema },
+    problems: ['business_profile_not_found'],
+  },
+  getBusinessProfileErasure: {
+    ...ofAdmin,
+    method: 'GET',
+    path: '/admin/business-profiles/{businessProfileId}/erasures/{erasureId}',
+    operationId: 'getBusinessProfileErasure',
+    summary: 'Gives one erasure with its progress, also after the business profile is gone.',
+    params: z.strictObject({ businessProfileId: idSchema, erasureId: idSchema }),
+    response: { status: 200, description: 'The erasure.', body: erasureSchema },
+    problems: ['erasure_not_found'],
+  },
+  listBusinessProfileAudit: {
+    ...ofAdmin,
+    method: 'GET',
+    path: '/admin/business-profiles/{businessProfileId}/audit',
+    operationId: 'listBusinessProfileAudit',
+    summary: 'Lists what was done to and by a business profile, newest first.',
+    params: profileParams,
+    query: pageQuerySchema,
+    response: { status: 200, description: 'One page of entries.', body: auditPageSchema },
+    problems: [],
+  },
+  listServiceAudit: {
+    ...ofAdmin,
+    method: 'GET',
+    path: '/admin/audit',
+    operationId: 'listServiceAudit',
+    summary:
+      'Lists what was done with the admin key and belongs to no business profile that still exists, newest first.',
+    params: noParams,
+    query: pageQuerySchema,
+    response: { status: 200, description: 'One page of entries.', body: auditPageSchema },
+    problems: [],
+  },
   createApiKey: {
     ...ofAdmin,
     method: 'POST',
@@ -412,6 +488,133 @@ export const routes = {
     params: keyParams,
     response: { status: 204, description: 'Revoked.' },
     problems: ['api_key_not_found'],
+  },
+  rotateApiKey: {
+    ...ofAdmin,
+    method: 'POST',
+    path: '/admin/business-profiles/{businessProfileId}/api-keys/{keyId}/rotate',
+    operationId: 'rotateApiKey',
+    summary: 'Makes a key that takes the place of this one, which goes on working for a while.',
+    params: keyParams,
+    bodyOptional: true,
+    body: rotateApiKeySchema,
+    response: { status: 201, description: 'The new key.', body: newApiKeySchema },
+    problems: ['api_key_not_found', 'api_key_not_active'],
+  },
+  getOwnBusinessProfile: {
+    ...ofAccount,
+    method: 'GET',
+    path: '/business-profile',
+    operationId: 'getOwnBusinessProfile',
+    scope: 'profile',
+    tag: 'Account',
+    summary: 'Gives the business profile that the key belongs to, with its quotas, limits and retention.',
+    params: noParams,
+    response: { status: 200, description: 'The business profile.', body: businessProfileSchema },
+    problems: ['business_profile_not_found'],
+  },
+  createOwnApiKey: {
+    ...ofAccount,
+    method: 'POST',
+    path: '/api-keys',
+    operationId: 'createOwnApiKey',
+    scope: 'keys',
+    tag: 'Account',
+    summary: 'Creates an API key. It may do no more than the key that makes it, and is shown this once.',
+    params: noParams,
+    bodyOptional: true,
+    body: createApiKeySchema,
+    response: { status: 201, description: 'The key.', body: newApiKeySchema },
+    problems: ['business_profile_not_found'],
+  },
+  listOwnApiKeys: {
+    ...ofAccount,
+    method: 'GET',
+    path: '/api-keys',
+    operationId: 'listOwnApiKeys',
+    scope: 'keys',
+    tag: 'Account',
+    summary: 'Lists the API keys, revoked ones too, without the keys themselves.',
+    params: noParams,
+    response: { status: 200, description: 'The keys.', body: apiKeyListSchema },
+    problems: [],
+  },
+  rotateOwnApiKey: {
+    ...ofAccount,
+    method: 'POST',
+    path: '/api-keys/{keyId}/rotate',
+    operationId: 'rotateOwnApiKey',
+    scope: 'keys',
+    tag: 'Account',
+    summary: 'Makes a key that takes the place of this one, which goes on working for a while.',
+    params: ownKeyParams,
+    bodyOptional: true,
+    body: rotateApiKeySchema,
+    response: { status: 201, description: 'The new key.', body: newApiKeySchema },
+    problems: ['api_key_not_found', 'api_key_not_active'],
+  },
+  revokeOwnApiKey: {
+    ...ofAccount,
+    method: 'DELETE',
+    path: '/api-keys/{keyId}',
+    operationId: 'revokeOwnApiKey',
+    scope: 'keys',
+    tag: 'Account',
+    summary: 'Revokes an API key; it is refused within a minute.',
+    params: ownKeyParams,
+    response: { status: 204, description: 'Revoked.' },
+    problems: ['api_key_not_found'],
+  },
+  listAudit: {
+    ...ofAccount,
+    method: 'GET',
+    path: '/audit',
+    operationId: 'listAudit',
+    scope: 'audit',
+    tag: 'Account',
+    summary: 'Lists what was done and with which key, newest first.',
+    params: noParams,
+    query: pageQuerySchema,
+    response: { status: 200, description: 'One page of entries.', body: auditPageSchema },
+    problems: [],
+  },
+  startErasure: {
+    ...ofAccount,
+    method: 'POST',
+    path: '/erasures',
+    operationId: 'startErasure',
+    scope: 'erasure',
+    tag: 'Account',
+    summary: 'Erases every message of a contact.',
+    params: noParams,
+    body: startErasureSchema,
+    response: { status: 202, description: 'The erasure, whose progress can be asked for.', body: erasureSchema },
+    problems: ['connection_not_found'],
+  },
+  listErasures: {
+    ...ofAccount,
+    method: 'GET',
+    path: '/erasures',
+    operationId: 'listErasures',
+    scope: 'erasure',
+    tag: 'Account',
+    summary: 'Lists erasures, newest first.',
+    params: noParams,
+    query: pageQuerySchema,
+    response: { status: 200, description: 'One page of erasures.', body: erasurePageSchema },
+    problems: [],
+  },
+  getErasure: {
+    ...ofAccount,
+    method: 'GET',
+    path: '/erasures/{erasureId}',
+    operationId: 'getErasure',
+    scope: 'erasure',
+    tag: 'Account',
+    summary: 'Gives one erasure with its progress.',
+    params: z.strictObject({ erasureId: idSchema }),
+    response: { status: 200, description: 'The erasure.', body: erasureSchema },
+    problems: ['erasure_not_found'],
   },
   listDeadLetterQueues: {
     ...ofDeadLetters,

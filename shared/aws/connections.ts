@@ -1,4 +1,4 @@
-import { DeleteCommand, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
+import { DeleteCommand, GetCommand, PutCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { statusText } from '../domain/status-text.ts'
 import type {
   ApiConnections,
@@ -89,7 +89,7 @@ const keeps: Readonly<Record<CommandKind, readonly CommandKind[]>> = {
   delete: ['delete'],
 }
 
-/** The API's side. `create`, `requestCommand` and `configure` 2 WCU, `get` 1 RCU, `list` 1 RCU per 4 KB. */
+/** The API's side. `create`, `requestCommand` and `configure` 2 WCU, `get` 1 RCU, `list` and `count` 1 RCU per 4 KB. */
 export function apiConnections(store: StoreTable): ApiConnections {
   const { documents, table } = store
   return {
@@ -100,6 +100,29 @@ export function apiConnections(store: StoreTable): ApiConnections {
         documents.send(new PutCommand(putIf(table, row, 'attribute_not_exists(#connectionId)'))),
       )
       return { kind: put.kind === 'landed' ? 'created' : 'exists' }
+    },
+
+    async count(businessProfileId, max) {
+      const condition = '#businessProfileId = :businessProfileId'
+      let found = 0
+      let start: Record<string, unknown> | undefined
+      do {
+        const page = await documents.send(
+          new QueryCommand({
+            TableName: table,
+            ConsistentRead: true,
+            Select: 'COUNT',
+            KeyConditionExpression: condition,
+            ExpressionAttributeNames: attributeNames(condition),
+            ExpressionAttributeValues: { ':businessProfileId': businessProfileId },
+            Limit: max - found,
+            ExclusiveStartKey: start,
+          }),
+        )
+        found += page.Count ?? 0
+        start = page.LastEvaluatedKey
+      } while (start !== undefined && found < max)
+      return found
     },
 
     async list(businessProfileId, limit, next) {

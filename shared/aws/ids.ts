@@ -51,3 +51,10 @@ export const messageKey = (messageId: MessageId): string =>
 /** Where a new connection goes. Stored on its row and never computed again, since the count may change. */
 export const partitionOf = (connectionId: ConnectionId, partitionCount: number): PartitionId =>
   sha256(connectionId).readUInt32BE(0) % partitionCount
+
+/** Sorts by its time: the first nine digits are milliseconds since 1970 in base 36. */
+export const newErasureId = (nowMs: number): string => `era_${nowMs.toString(36).padStart(9, '0')}${random(17)}`
+
+/** The same idempotency key of one business profile names the same connection. */
+export const connectionIdOf = (businessProfileId: BusinessProfileId, idempotencyKey: string): ConnectionId =>
+  `con_${digits(sha256(unambiguous(['connection', businessProfileId, idempotencyKey])), 20)}`

@@ -62,5 +62,5 @@ export const tables: Readonly<Record<TableName, TableDefinition>> = {
     ttl: 'expireAt',
     stream: 'NEW_AND_OLD_IMAGES',
   },
-  accounts: { partitionKey: text('pk'), sortKey: text('sk'), indexes: [] },
+  accounts: { partitionKey: text('pk'), sortKey: text('sk'), indexes: [], ttl: 'expireAt' },
 }

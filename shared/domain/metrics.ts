@@ -51,6 +51,8 @@ export const metrics = {
   SendsRejected: count('functions', 'Messages on the sends queues that became dead letters'),
   DeadLettersRedriven: count('functions', 'Dead letters that an operator put back'),
   DeadLettersDropped: count('functions', 'Dead letters that an operator deleted'),
+  AuditEntriesLost: count('functions', 'Changes that were made and could not be noted in the audit log'),
+  CallsRefused: count('functions', 'Calls and sends over the limit of their key'),
   PartitionsWithoutWorker: count('functions', 'Partitions whose connections nobody holds, each minute'),
 } as const satisfies Readonly<Record<string, Metric>>
 

@@ -18,16 +18,16 @@ export function accountsContract(name: string, fresh: () => Promise<Accounts>): 
     }
 
     test('a business profile is created once and read as it was written', async () => {
-      expect(await accounts.getBusinessProfile('bp_1')).toEqual(profile)
+      expect(await accounts.getBusinessProfile('bp_1')).toEqual(stored)
       expect(await accounts.createBusinessProfile({ ...profile, name: 'Another' })).toEqual({ kind: 'exists' })
-      expect(await accounts.getBusinessProfile('bp_1')).toEqual(profile)
+      expect(await accounts.getBusinessProfile('bp_1')).toEqual(stored)
       expect(await accounts.getBusinessProfile('bp_2')).toBeUndefined()
     })
 
     test('a key is `hf_<keyId>_<secret>` and names its business profile and scopes', async () => {
       const { key, secret } = await created()
       expect(secret).toMatch(new RegExp(`^hf_${key.keyId}_[0-9A-Za-z_-]{43}$`))
-      const valid = { kind: 'valid', businessProfileId: 'bp_1', keyId: key.keyId, scopes: newKey.scopes }
+      const valid = { kind: 'valid', businessProfileId: 'bp_1', keyId: key.keyId, scopes: newKey.scopes, limits: {} }
       expect(await accounts.authenticate(secret, at(1))).toEqual(valid)
     })
 
@@ -87,19 +87,81 @@ export function accountsContract(name: string, fresh: () => Promise<Accounts>): 
       expect((await accounts.listApiKeys('bp_1'))[0]?.revokedAt).toBe(at(4))
     })
 
-    test('the list shows every key, to the hour when it was used, and never its secret or hash', async () => {
+    test('the list shows every key, to the minute when it was used, and never its secret or hash', async () => {
       const used = await created({ label: 'Shop' })
       const unused = await created({ label: 'Reports', expiresAt: at(100) })
       await accounts.authenticate(used.secret, at(1))
       await accounts.authenticate(used.secret, at(30))
       const sortedById = [{ ...used.key, lastUsedAt: at(1) }, unused.key].sort((a, b) => (a.keyId < b.keyId ? -1 : 1))
       expect(await accounts.listApiKeys('bp_1')).toEqual(sortedById)
-      await accounts.authenticate(used.secret, at(3_601))
-      expect(await accounts.listApiKeys('bp_1')).toContainEqual({ ...used.key, lastUsedAt: at(3_601) })
+      await accounts.authenticate(used.secret, at(61))
+      expect(await accounts.listApiKeys('bp_1')).toContainEqual({ ...used.key, lastUsedAt: at(61) })
+    })
+
+    test('a key is rotated without a gap: both work, then only the new one', async () => {
+      const { key, secret } = await created({ label: 'Shop' })
+      const rotated = await accounts.rotateApiKey('bp_1', key.keyId, at(30), at(10))
+      if (rotated.kind !== 'created') throw new Error(`expected created, got ${rotated.kind}`)
+      expect(rotated.key).toMatchObject({ label: 'Shop', scopes: key.scopes })
+      expect((await accounts.authenticate(secret, at(29))).kind).toBe('valid')
+      expect((await accounts.authenticate(rotated.secret, at(29))).kind).toBe('valid')
+      expect(await accounts.authenticate(secret, at(30))).toEqual({ kind: 'expired' })
+      expect((await accounts.authenticate(rotated.secret, at(30))).kind).toBe('valid')
+      expect(await accounts.getApiKey('bp_1', key.keyId)).toMatchObject({
+        rotatedTo: rotated.key.keyId,
+        expiresAt: at(30),
+      })
+    })
+
+    test('what is rotated, revoked, ended or another profile’s is not rotated', async () => {
+      const { key } = await created()
+      const ended = await created({ expiresAt: at(5) })
+      expect(await accounts.rotateApiKey('bp_2', key.keyId, at(30), at(10))).toEqual({ kind: 'not_found' })
+      expect(await accounts.rotateApiKey('bp_1', ended.key.keyId, at(30), at(10))).toEqual({ kind: 'not_active' })
+      const both = await Promise.all([1, 2].map(() => accounts.rotateApiKey('bp_1', key.keyId, at(30), at(10))))
+      expect(both.map(({ kind }) => kind).sort()).toEqual(['created', 'not_active'])
+    })
+
+    test('a rotation never makes the old key live longer', async () => {
+      const { key, secret } = await created({ expiresAt: at(20) })
+      await accounts.rotateApiKey('bp_1', key.keyId, at(30), at(10))
+      expect(await accounts.authenticate(secret, at(20))).toEqual({ kind: 'expired' })
+    })
+
+    test('settings are replaced group by group, by who saw the latest version', async () => {
+      const changed = await accounts.updateBusinessProfile('bp_1', { quotas: { connections: 3 } }, at(1), 1)
+      expect(changed).toMatchObject({ kind: 'written', profile: { quotas: { connections: 3 }, version: 2 } })
+      expect(await accounts.updateBusinessProfile('bp_1', { name: 'Late' }, at(2), 1)).toMatchObject({
+        kind: 'changed',
+      })
+      expect(await accounts.updateBusinessProfile('bp_2', { name: 'x' }, at(2))).toEqual({ kind: 'not_found' })
+      const { secret } = await created()
+      await accounts.applySettings('bp_1', { limits: { sendsPerSecond: 2 }, auditDays: 9 })
+      expect(await accounts.authenticate(secret, at(3))).toMatchObject({ limits: { sendsPerSecond: 2 }, auditDays: 9 })
+    })
+
+    test('a profile that is being erased gets no key and no change, and its keys are gone', async () => {
+      const { secret } = await created()
+      expect(await accounts.markErasing('bp_1', at(1))).toEqual({ kind: 'marked' })
+      expect(await accounts.createApiKey(newKey, at(2))).toEqual({ kind: 'not_found' })
+      expect(await accounts.updateBusinessProfile('bp_1', { name: 'x' }, at(2))).toEqual({ kind: 'erasing' })
+      expect(await accounts.removeApiKeys('bp_1')).toBe(1)
+      expect(await accounts.authenticate(secret, at(3))).toEqual({ kind: 'unknown' })
+      expect(await accounts.listApiKeys('bp_1')).toEqual([])
+      expect(await accounts.markErasing('bp_2', at(1))).toEqual({ kind: 'not_found' })
     })
   })
 }
 
 const at = (second: number): string => new Date(Date.UTC(2026, 0, 31, 12, 0, second)).toISOString()
 const profile = { businessProfileId: 'bp_1', name: 'Shop', createdAt: at(0) }
+const stored = {
+  ...profile,
+  state: 'active',
+  quotas: {},
+  limits: {},
+  retention: {},
+  version: 1,
+  updatedAt: at(0),
+}
 const newKey = { businessProfileId: 'bp_1', label: 'Server', scopes: ['messages:send', 'connections:read'] }

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib'
 import type {
   APIGatewayProxyStructuredResultV2,
   APIGatewayRequestAuthorizerEventV2,
@@ -34,6 +35,7 @@ export async function restClient() {
     connections: (await import('../../functions/http/connections.ts')).handler,
     messages: (await import('../../functions/http/messages.ts')).handler,
     'live-tickets': (await import('../../functions/http/live-tickets.ts')).handler,
+    account: (await import('../../functions/http/account.ts')).handler,
     admin: (await import('../../functions/http/admin.ts')).handler,
     'dead-letters': (await import('../../functions/http/dead-letters.ts')).handler,
     public: (await import('../../functions/http/public.ts')).handler,
@@ -53,7 +55,8 @@ export async function restClient() {
     }
     const handler = functions[matched?.route.function ?? 'public']
     const answer: APIGatewayProxyStructuredResultV2 = await handler(event, lambdaContext)
-    const bytes = Buffer.from(answer.body ?? '', answer.isBase64Encoded ? 'base64' : 'utf8')
+    const sent = Buffer.from(answer.body ?? '', answer.isBase64Encoded ? 'base64' : 'utf8')
+    const bytes = answer.headers?.['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent
     const headers = Object.fromEntries(Object.entries(answer.headers ?? {}).map(([k, v]) => [k, String(v)]))
     const isJson = /json$/.test(headers['content-type'] ?? '')
     return {

@@ -1,5 +1,6 @@
 import type { Ignoring } from '../ignoring.ts'
 import type { Pace } from '../pace.ts'
+import type { Retention } from '../tenancy.ts'
 import type {
   BusinessProfileId,
   ConnectionCommand,
@@ -39,6 +40,12 @@ export interface ConnectionRow extends ConnectionRef, ConnectionStatusView {
   readonly restriction?: Restriction
   /** As its owner set it; absent: no limits. */
   readonly pace?: Pace
+  /** Copied from its business profile: how long what is written from now on is kept. */
+  readonly retention?: Retention
+  /** Copied from its business profile: sends of all its connections in one UTC day. */
+  readonly sendsPerDay?: number
+  /** Of a creation with an idempotency key: hash of its body. */
+  readonly bodyHash?: string
   readonly command?: ConnectionCommand
   /** `commandId` of the last command that a worker finished; a command is open while this differs from it. */
   readonly handledCommandId?: string
@@ -92,6 +99,8 @@ export type CommandOutcome =
 export interface ApiConnections {
   create(row: ConnectionRow): Promise<{ readonly kind: 'created' } | { readonly kind: 'exists' }>
   get(ref: ConnectionRef): Promise<ConnectionRow | undefined>
+  /** Consistent; counts no further than `max`. */
+  count(businessProfileId: BusinessProfileId, max: number): Promise<number>
   /** Consistent, in order of connection id. */
   list(businessProfileId: BusinessProfileId, limit: number, next?: string): Promise<Page<ConnectionRow>>
   /**
@@ -113,6 +122,9 @@ export interface ConnectionSettings {
   readonly label?: string
   readonly pace?: Pace | null
   readonly ignore?: Ignoring | null
+  /** An operator's, carried here from the business profile. */
+  readonly retention?: Retention
+  readonly sendsPerDay?: number | null
 }
 
 export type SettingsOutcome =

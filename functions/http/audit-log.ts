@@ -1,0 +1,59 @@
+import type { MiddlewareObj } from '@middy/core'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import type { RouteContract } from '../../shared/api/routes.ts'
+import { type AuditTrail, audit } from '../../shared/aws/audit.ts'
+import { documentClient } from '../../shared/aws/clients.ts'
+import { auditDaysDefault } from '../../shared/domain/tenancy.ts'
+import { configure } from '../config.ts'
+import { count, log } from '../log.ts'
+import { isoNow } from '../time.ts'
+import type { HttpEvent } from './request.ts'
+
+const config = configure('ACCOUNTS_TABLE')
+const trails = audit({ documents: documentClient(), table: config.ACCOUNTS_TABLE })
+
+/**
+ * Notes every call that changed something: who, what, when, from where. Only ids and paths, so no secret can get in. Written
+ * before the answer, since a function stands still after it; should it fail, the change has happened and is answered, and an
+ * alarm can be set on the count of lost entries.
+ */
+export function auditLog(
+  routeOf: (event: HttpEvent) => RouteContract | undefined,
+): MiddlewareObj<HttpEvent, APIGatewayProxyStructuredResultV2> {
+  return {
+    after: async ({ event, response }) => {
+      const route = routeOf(event)
+      const caller = event.requestContext.authorizer?.lambda
+      if (!response || route === undefined || route.method === 'GET' || route.unaudited) return
+      if (caller === undefined || caller.principal === 'none') return
+      const { requestId, http } = event.requestContext
+      const entry = {
+        at: isoNow(),
+        by:
+          caller.principal === 'tenant'
+            ? ({ kind: 'key', keyId: caller.keyId } as const)
+            : ({ kind: 'admin' } as const),
+        operationId: route.operationId,
+        resource: String(response.headers?.location ?? event.rawPath),
+        status: response.statusCode ?? 200,
+        requestId,
+        sourceIp: http.sourceIp,
+      }
+      const days = caller.principal === 'tenant' ? Number(caller.auditDays ?? auditDaysDefault) : auditDaysDefault
+      try {
+        await trails.append(trailOf(event, route), entry, days)
+      } catch (error) {
+        count('AuditEntriesLost', 1)
+        log.error('audit entry lost', { ...entry, error: error as Error })
+      }
+    },
+  }
+}
+
+/** A business profile sees what is done to it. Its end stands in the service's own trail, which outlives it. */
+function trailOf(event: HttpEvent, route: RouteContract): AuditTrail {
+  const caller = event.requestContext.authorizer?.lambda
+  if (caller?.principal === 'tenant') return caller.businessProfileId
+  if (route.operationId === 'deleteBusinessProfile') return 'service'
+  return event.pathParameters?.businessProfileId ?? 'service'
+}
