@@ -1,6 +1,7 @@
 import { authStore } from '../../shared/aws/auth.ts'
-import { documentClient, objectClient, pollingQueueClient, queueClient } from '../../shared/aws/clients.ts'
+import { objectClient, pollingQueueClient, queueClient } from '../../shared/aws/clients.ts'
 import { workerConnections } from '../../shared/aws/connections.ts'
+import { directDocumentClient } from '../../shared/aws/direct-documents.ts'
 import { doorbellQueue } from '../../shared/aws/doorbells.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'
 import { messageLookup } from '../../shared/aws/message-lookup.ts'
@@ -27,7 +28,7 @@ const storeSockets = 100
 /** All stores over the SDK, with timeouts of their own; polling has as many sockets as there are queues to poll. */
 export function openStores(config: Config): Stores {
   const region = config.AWS_REGION
-  const documents = documentClient({ region, sockets: storeSockets })
+  const documents = directDocumentClient({ region, sockets: storeSockets })
   const objects = objectClient({ region, sockets: storeSockets })
   return {
     connections: workerConnections({ documents, table: config.CONNECTIONS_TABLE }),
@@ -36,7 +37,7 @@ export function openStores(config: Config): Stores {
     auth: authStore({ documents, table: config.AUTH_TABLE, objects, bucket: config.AUTH_BUCKET }),
     // A client of its own: the fleet is looked at while the other's sockets are all busy.
     fleet: fleetStore({
-      documents: documentClient({ region, sockets: 10, requestTimeoutMs: 2_000 }),
+      documents: directDocumentClient({ region, sockets: 10, requestTimeoutMs: 2_000 }),
       table: config.FLEET_TABLE,
     }),
     doorbells: doorbellQueue({

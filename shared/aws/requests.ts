@@ -13,9 +13,12 @@ import {
 } from '@aws-sdk/lib-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 
+/** What adapters use of a document client. */
+export type Documents = Pick<DynamoDBDocumentClient, 'send'>
+
 /** Where an adapter reads and writes. */
 export interface StoreTable {
-  readonly documents: DynamoDBDocumentClient
+  readonly documents: Documents
   /** Name of the table. */
   readonly table: string
 }
@@ -109,7 +112,7 @@ export async function conditional<T>(attempt: () => Promise<T>): Promise<Conditi
 
 /** All writes or none. Throws what is neither an answer nor a conflict. */
 export async function transaction(
-  documents: DynamoDBDocumentClient,
+  documents: Documents,
   writes: NonNullable<TransactWriteCommandInput['TransactItems']>,
 ): Promise<{ readonly kind: 'landed' } | { readonly kind: 'refused'; readonly refusals: readonly Refusal[] }> {
   try {
@@ -131,7 +134,7 @@ export async function transaction(
 }
 
 /** Every item of a query, page after page. */
-export async function queryAll(documents: DynamoDBDocumentClient, input: QueryCommandInput): Promise<Item[]> {
+export async function queryAll(documents: Documents, input: QueryCommandInput): Promise<Item[]> {
   const items: Item[] = []
   let start: QueryCommandInput['ExclusiveStartKey']
   do {
@@ -144,7 +147,7 @@ export async function queryAll(documents: DynamoDBDocumentClient, input: QueryCo
 
 /** The first `limit` items of a query, and whether there are more: a page never ends in front of nothing. */
 export async function queryPage(
-  documents: DynamoDBDocumentClient,
+  documents: Documents,
   input: QueryCommandInput,
   limit: number,
 ): Promise<{ readonly items: readonly Item[]; readonly more: boolean }> {
