@@ -46,7 +46,7 @@ const schema = z
 
     LOGIN_CONCURRENCY: count(40),
     /** Logins a second. */
-    LOGIN_RATE: count(100),
+    LOGIN_RATE: count(250),
     BACKOFF_BASE_MS: wholeMs(5_000),
     BACKOFF_ATTEMPTS_MAX: count(5),
     /** 0 gives the exact series. */

@@ -8,14 +8,17 @@
  *   1 byte   0 stored, 1 raw deflate
  *   4 bytes  number of changes
  *   4 bytes  CRC-32 of all before, and of the body as it lies here
- *   body     per change: varint key length, key, 0 (delete) or 1 (set), for a set: varint length, value; UTF-8
+ *   body     per change: varint key length, key (UTF-8), 0 (delete), 1 (set to a text, UTF-8) or 2 (set to bytes), for a set:
+ *            varint length, value
+ *
+ * Version 1 knew no bytes; it is still read.
  *
  * The store already checks an object's SHA-256; the CRC is for entries, and so that no reader depends on which store it was.
  * Anything that is not exactly this throws `AuthDataUnreadable`: unreadable is never the same as empty.
  */
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
 
-export type RecordChange = readonly [key: string, value: string | null]
+export type RecordChange = readonly [key: string, value: string | Uint8Array | null]
 export type AuthDataKind = 'entry' | 'snapshot'
 
 export class AuthDataUnreadable extends Error {
@@ -25,18 +28,18 @@ export class AuthDataUnreadable extends Error {
   }
 }
 
-const formatVersion = 1
+const formatVersion = 2
 const headerBytes = 13
 /** Of the header, what comes before its checksum. */
 const checkedBytes = 9
 const magic = 0x4846
 const kindByte: Readonly<Record<AuthDataKind, number>> = { entry: 0x4a, snapshot: 0x53 }
-/** A message's entry is smaller than this: deflate would cost more time than the store would save in units of a kilobyte. */
-const compressFromBytes = 4096
+/** Below so much text, deflate would cost more time than the store would save. Bytes are keys, which do not compress. */
+const compressFromBytes = 16_384
 
 export function encodeChanges(kind: AuthDataKind, changes: readonly RecordChange[]): Uint8Array {
-  const plain = writeBody(changes)
-  const compressed = plain.length >= compressFromBytes
+  const { body: plain, textBytes } = writeBody(changes)
+  const compressed = textBytes >= compressFromBytes
   // Mostly keys, which do not compress, in base64, which does: the fastest level takes nearly all there is.
   const body = compressed ? deflateRawSync(plain, { level: 1 }) : plain
   const bytes = Buffer.allocUnsafe(headerBytes + body.length)
@@ -57,7 +60,9 @@ export function decodeChanges(kind: AuthDataKind, data: Uint8Array): RecordChang
   if (bytes.readUInt16BE(0) !== magic) throw new AuthDataUnreadable('it does not start with "HF"')
   if (bytes[2] !== kindByte[kind])
     throw new AuthDataUnreadable(`kind ${bytes[2]}, expected ${kindByte[kind]} (${kind})`)
-  if (bytes[3] !== formatVersion) throw new AuthDataUnreadable(`format version ${bytes[3]}, expected ${formatVersion}`)
+  const version = bytes[3] ?? 0
+  if (version < 1 || version > formatVersion)
+    throw new AuthDataUnreadable(`format version ${version}, expected 1 to ${formatVersion}`)
   const compression = bytes[4]
   if (compression !== 0 && compression !== 1)
     throw new AuthDataUnreadable(`compression ${compression}, expected 0 or 1`)
@@ -80,22 +85,26 @@ function inflate(body: Buffer): Buffer {
   }
 }
 
-function writeBody(changes: readonly RecordChange[]): Buffer {
-  const parts: Buffer[] = []
+function writeBody(changes: readonly RecordChange[]): { readonly body: Buffer; readonly textBytes: number } {
+  const parts: Uint8Array[] = []
+  let textBytes = 0
   for (const [key, value] of changes) {
     const keyBytes = Buffer.from(key)
     if (value === null) {
       parts.push(varint(keyBytes.length), keyBytes, deleted)
       continue
     }
-    const valueBytes = Buffer.from(value)
-    parts.push(varint(keyBytes.length), keyBytes, set, varint(valueBytes.length), valueBytes)
+    const isText = typeof value === 'string'
+    const valueBytes = isText ? Buffer.from(value) : value
+    if (isText) textBytes += valueBytes.length
+    parts.push(varint(keyBytes.length), keyBytes, isText ? setText : setBytes, varint(valueBytes.length), valueBytes)
   }
-  return Buffer.concat(parts)
+  return { body: Buffer.concat(parts), textBytes }
 }
 
 const deleted = Buffer.from([0])
-const set = Buffer.from([1])
+const setText = Buffer.from([1])
+const setBytes = Buffer.from([2])
 
 function readBody(body: Buffer, count: number): RecordChange[] {
   const changes: RecordChange[] = []
@@ -118,8 +127,19 @@ function readBody(body: Buffer, count: number): RecordChange[] {
   while (changes.length < count) {
     const key = take(length()).toString()
     const operation = take(1)[0]
-    if (operation !== 0 && operation !== 1) throw new AuthDataUnreadable(`operation ${operation}, expected 0 or 1`)
-    changes.push([key, operation === 1 ? take(length()).toString() : null])
+    switch (operation) {
+      case 0:
+        changes.push([key, null])
+        break
+      case 1:
+        changes.push([key, take(length()).toString()])
+        break
+      case 2:
+        changes.push([key, take(length())])
+        break
+      default:
+        throw new AuthDataUnreadable(`operation ${operation}, expected 0, 1 or 2`)
+    }
   }
   if (at !== body.length) throw new AuthDataUnreadable(`${body.length - at} bytes after the last of ${count} changes`)
   return changes

@@ -37,7 +37,8 @@ export interface JournalDependencies {
 /** The records the journal keeps durable. It holds only the names of what changed and reads them when it appends. */
 export interface JournalSource {
   get(key: string): string | undefined
-  entries(): Iterable<readonly [string, string]>
+  /** All of it, for a snapshot. */
+  entries(): Iterable<RecordChange>
 }
 
 /** Where the stored journal ends. */

@@ -14,6 +14,8 @@ export interface ThreadedRenewalSettings {
   readonly storeSettings: unknown
 }
 
+const figuresMs = 250
+
 /** Renews from a thread of its own; see `renewal-thread.ts`. */
 export function threadedRenewal(settings: ThreadedRenewalSettings): Renewal {
   const memory = new RenewalMemory()
@@ -23,6 +25,13 @@ export function threadedRenewal(settings: ThreadedRenewalSettings): Renewal {
   const thread = new Worker(new URL('./renewal-thread.ts', import.meta.url), { workerData, name: 'renewal' })
   const { promise: ended, resolve } = Promise.withResolvers<RenewalEnd>()
   let stopping = false
+  let toldState = settings.load.state
+  let untold: WorkerLoad | undefined
+  const tell = (load: WorkerLoad): void => {
+    untold = undefined
+    toldState = load.state
+    if (!stopping) thread.postMessage(load)
+  }
   thread.on('message', (message: FromThread) => resolve(message))
   thread.on('error', (error: unknown) => {
     resolve({ kind: 'broken', error: error instanceof Error ? error : new Error(String(error)) })
@@ -33,7 +42,15 @@ export function threadedRenewal(settings: ThreadedRenewalSettings): Renewal {
   return {
     confirmed: () => memory.confirmed,
     beat: () => memory.beat(processClock.monotonic()),
-    carry: (load) => thread.postMessage(load),
+    carry: (load) => {
+      if (load.state !== toldState) {
+        tell(load)
+        return
+      }
+      // Figures change with every connection that is restored, and are read once in a renewal period.
+      if (untold === undefined) processClock.after(figuresMs, () => untold !== undefined && tell(untold))
+      untold = load
+    },
     ended,
     stop: async () => {
       stopping = true

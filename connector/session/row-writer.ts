@@ -3,8 +3,8 @@ import type { ConnectionChange, WorkerConnections } from '../../shared/domain/st
 import type { ConnectionRef } from '../../shared/domain/words.ts'
 import type { Clock, Holding, Log, Random, Timer } from '../ports.ts'
 
-/** How long a lazy change waits for another one to go with. */
-const lazyMs = 1_000
+/** How long a lazy change waits for another one to go with: in a restore, for the write that must come before the socket. */
+const lazyMs = 4_000
 /** A request that was given up may still arrive, and overwrite what was written after it; by then it has. */
 const lateArrivalMs = 15_000
 

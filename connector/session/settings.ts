@@ -19,7 +19,7 @@ export const defaultSessionSettings: SessionSettings = {
 
 export const defaultLoginGateSettings: LoginGateSettings = {
   concurrency: 40,
-  ratePerSecond: 100,
+  ratePerSecond: 250,
   jitter: 0.2,
   outageFailuresMin: 5,
   outageShare: 0.5,

@@ -88,7 +88,8 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         ...(settings.url !== undefined && { waWebSocketUrl: settings.url }),
         version: versionOf(request),
         browser: browserOf(request, settings.deviceName),
-        connectTimeoutMs: settings.connectTimeoutMs ?? 20_000,
+        // The session's watchdog bounds an opening. Baileys would also put this limit, and two stack traces, on every frame.
+        connectTimeoutMs: settings.connectTimeoutMs ?? 0,
         keepAliveIntervalMs: settings.keepAliveIntervalMs ?? 30_000,
         defaultQueryTimeoutMs: 30_000,
         ...(settings.qrTtlMs !== undefined && { qrTimeout: settings.qrTtlMs }),
@@ -101,6 +102,8 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         placeholderResendCache: resends.view(account),
         // Its tables are laid out for 1,500 messages per socket at once; resends are answered from the message rows.
         enableRecentMessageCache: false,
+        // Block list and privacy settings are asked for when something needs them; the properties' defaults are WhatsApp Web's.
+        fireInitQueries: false,
         emitOwnEvents: false,
         syncFullHistory: false,
         shouldSyncHistoryMessage: () => false,

@@ -1,6 +1,7 @@
 /** Emulators for one connector process after another, filled with linked devices through the product's own stores. */
 import { randomUUID } from 'node:crypto'
 import { encodeChanges } from '../../connector/auth/codec.ts'
+import { Records } from '../../connector/auth/records.ts'
 import { authStore } from '../../shared/aws/auth.ts'
 import type { ClientOptions } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
@@ -120,6 +121,12 @@ export interface Stores {
   readonly auth: AuthStore
 }
 
+function recordsOf(device: LinkedDevice): Records {
+  const records = new Records()
+  for (const [key, text] of device.records) records.set(key, text)
+  return records
+}
+
 /** A row as it stands after a good day, and the auth state as a snapshot, as after its first compaction. */
 export async function storeDevices(
   { connections, auth }: Stores,
@@ -131,7 +138,13 @@ export async function storeDevices(
     const ref = { businessProfileId: profile, connectionId: newConnectionId() }
     const claim = await auth.claim(ref, 0)
     if (claim.kind !== 'claimed') throw new Error(`auth state of ${ref.connectionId} is ${claim.kind}`)
-    const snapshot = await auth.writeSnapshot(ref, 0, 0, randomUUID(), encodeChanges('snapshot', device.records))
+    const snapshot = await auth.writeSnapshot(
+      ref,
+      0,
+      0,
+      randomUUID(),
+      encodeChanges('snapshot', [...recordsOf(device).entries()]),
+    )
     await auth.commitSnapshot(ref, 0, snapshot, 'linked')
     const now = new Date().toISOString()
     await connections.create({

@@ -105,7 +105,7 @@ export class AuthStorage {
     const entries = Items.filter(({ seq }) => seq > head?.snapshot.seq).map(({ data }) => decodeChanges('entry', data))
     for (const [key, value] of [decodeChanges('snapshot', snapshot), ...entries].flat()) {
       if (value === null) records.delete(key)
-      else records.set(key, value)
+      else records.set(key, typeof value === 'string' ? value : Buffer.from(value).toString('base64'))
     }
     return records
   }

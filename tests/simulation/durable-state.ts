@@ -18,7 +18,9 @@ export function durableState(tables: AuthTables, connection: string): DurableSta
   if (object === undefined) throw new Error(`the snapshot ${key} does not exist`)
   if (createHash('sha256').update(object).digest('hex') !== checksum) throw new Error(`the snapshot ${key} is damaged`)
   const records = new Map<string, string>()
-  for (const [name, value] of decodeChanges('snapshot', object)) if (value !== null) records.set(name, value)
+  const put = (name: string, value: string | Uint8Array): void =>
+    void records.set(name, typeof value === 'string' ? value : Buffer.from(value).toString('base64'))
+  for (const [name, value] of decodeChanges('snapshot', object)) if (value !== null) put(name, value)
   const entries = [...(tables.journals.get(connection)?.values() ?? [])]
     .filter((entry) => entry.seq > seq)
     .sort((a, b) => a.seq - b.seq)
@@ -27,7 +29,7 @@ export function durableState(tables: AuthTables, connection: string): DurableSta
     if (entry.seq !== last + 1) throw new Error(`journal entry ${last + 1} is missing`)
     for (const [name, value] of decodeChanges('entry', entry.data)) {
       if (value === null) records.delete(name)
-      else records.set(name, value)
+      else put(name, value)
     }
     last = entry.seq
   }

@@ -1,3 +1,4 @@
+import { Curve } from '@whiskeysockets/baileys'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AuthDataUnreadable, decodeChanges, encodeChanges, type RecordChange } from '../../../connector/auth/codec.ts'
@@ -18,7 +19,7 @@ describe('codec', () => {
   })
 
   it('gives back what is large enough to be compressed, and makes it smaller', () => {
-    const written: RecordChange[] = [['key/session/1', 'abc'.repeat(5_000)]]
+    const written: RecordChange[] = [['key/session/1', 'abc'.repeat(6_000)]]
     const bytes = encodeChanges('snapshot', written)
     expect(bytes.length).toBeLessThan(1_000)
     expect(decodeChanges('snapshot', bytes)).toEqual(written)
@@ -48,8 +49,8 @@ describe('codec', () => {
     expect(() => decodeChanges('entry', Buffer.concat([bytes, Buffer.from([0])]))).toThrow(AuthDataUnreadable)
     expect(() => decodeChanges('snapshot', bytes)).toThrow('kind')
     const later = Uint8Array.from(bytes)
-    later[3] = 2
-    expect(() => decodeChanges('entry', later)).toThrow('format version 2, expected 1')
+    later[3] = 3
+    expect(() => decodeChanges('entry', later)).toThrow('format version 3, expected 1 to 2')
     expect(() => decodeChanges('entry', new Uint8Array())).toThrow(AuthDataUnreadable)
   })
 })
@@ -70,18 +71,19 @@ describe('values', () => {
 })
 
 describe('records', () => {
-  it('behave like a map, prekeys included', () => {
-    const preKey = fc.uint8Array({ minLength: 64, maxLength: 64 }).map((bytes) => {
-      bytes[0]! |= 1
-      return Buffer.from(bytes).toString('base64')
-    })
-    const operation = fc.oneof(
-      fc.tuple(
-        fc.integer({ min: 1, max: 900 }).map((id) => `key/pre-key/${id}`),
-        fc.option(preKey),
-      ),
-      fc.tuple(fc.constantFrom('creds/me', 'attempted/1', 'key/session/1.0'), fc.option(fc.string())),
-    )
+  const half = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => {
+    bytes[0]! |= 1
+    return Buffer.from(bytes).toString('base64')
+  })
+  const operation = fc.oneof(
+    fc.tuple(
+      fc.integer({ min: 1, max: 900 }).map((id) => `key/pre-key/${id}`),
+      fc.option(half),
+    ),
+    fc.tuple(fc.constantFrom('creds/me', 'attempted/1', 'key/session/1.0'), fc.option(fc.string())),
+  )
+
+  it('behave like a map, prekeys included, also after a snapshot', () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
         const model = new Map<string, string>()
@@ -92,14 +94,43 @@ describe('records', () => {
           else model.set(key, value)
           expect(records.get(key)).toBe(model.get(key))
         }
-        expect(new Map(records.entries())).toEqual(model)
+        const restored = new Records()
+        const snapshot = decodeChanges('snapshot', encodeChanges('snapshot', [...records.entries()]))
+        for (const [key, value] of snapshot) restored.set(key, value)
+        for (const [key, value] of model) expect(restored.get(key)).toBe(value)
+        expect([...restored.entries()]).toEqual([...records.entries()])
+        for (const [key] of operations) expect(restored.has(key)).toBe(model.has(key))
       }),
     )
   })
 
-  it('unpack the pair that was packed', () => {
-    const pair = { private: Buffer.alloc(32, 1), public: Buffer.alloc(32, 2) }
-    expect(unpackKeyPair(packKeyPair(pair))).toEqual(pair)
-    expect(() => packKeyPair({ ...pair, public: Buffer.alloc(33) })).toThrow('expected two halves of 32 bytes')
+  it('take what an earlier version stored: both halves of a prekey', () => {
+    const pair = Curve.generateKeyPair()
+    const text = Buffer.concat([pair.private, pair.public]).toString('base64')
+    const records = new Records()
+    records.set('key/pre-key/7', text)
+    expect(unpackKeyPair(records.get('key/pre-key/7') ?? '')).toEqual(bytesOf(pair))
+    expect(unpackKeyPair(text)).toEqual(bytesOf(pair))
   })
+
+  it('hold no more than the private half of a prekey, and give back both', () => {
+    const pair = Curve.generateKeyPair()
+    expect(Buffer.from(packKeyPair(pair), 'base64')).toHaveLength(32)
+    expect(unpackKeyPair(packKeyPair(pair))).toEqual(bytesOf(pair))
+    expect(() => packKeyPair({ ...pair, public: Buffer.alloc(33) })).toThrow('expected two halves of 32 bytes')
+    expect(() => packKeyPair({ ...pair, public: Buffer.alloc(32, 2) })).toThrow('to follow from the private one')
+  })
+
+  it('refuse what is no prekey', () => {
+    const records = new Records()
+    expect(() => records.set('key/pre-key/x', Buffer.alloc(32, 1).toString('base64'))).toThrow('prekey id')
+    expect(() => records.set('key/pre-key/1', Buffer.alloc(31, 1).toString('base64'))).toThrow('expected 32 bytes')
+    expect(() => records.set('pre-keys/1', Buffer.alloc(33, 1))).toThrow('slots of 32 bytes')
+    expect(() => records.set('creds/me', Buffer.alloc(1))).toThrow('expected a text')
+  })
+})
+
+const bytesOf = (pair: { readonly private: Uint8Array; readonly public: Uint8Array }) => ({
+  private: Buffer.from(pair.private),
+  public: Buffer.from(pair.public),
 })
