@@ -10,11 +10,13 @@ export interface OutageSettings {
   /** Wait before the first round of probes; doubles up to the maximum. */
   readonly probeDelayFirstMs: number
   readonly probeDelayMaxMs: number
-  /** The limiter's full rate, at which the ramp ends. */
+  /** The limiter's full rate. */
   readonly ratePerSecond: number
+  /** What a ramp leads to, before the full rate: a service that has just come back is not met with all that we can. */
+  readonly rampRatePerSecond: number
 }
 
-/** A ramp begins at this part of the full rate, and doubles each second. */
+/** A ramp begins at this part of its rate, and doubles each second. */
 const rampFirstPart = 1 / 4
 const rampFailuresMax = 5
 /** One that was down for so long, beside others that are, shared an outage with them. */
@@ -74,8 +76,9 @@ export class OutageCircuit {
         return now >= phase.nextProbeAt ? { kind: 'probe' } : { kind: 'wait', until: phase.nextProbeAt }
       case 'ramp': {
         const seconds = Math.floor((now - phase.since) / 1_000)
-        const perSecond = this.#settings.ratePerSecond * rampFirstPart * 2 ** Math.min(seconds, 10)
-        if (perSecond <= this.#settings.ratePerSecond) return { kind: 'rate', perSecond }
+        const full = Math.min(this.#settings.rampRatePerSecond, this.#settings.ratePerSecond)
+        const perSecond = full * rampFirstPart * 2 ** Math.min(seconds, 10)
+        if (perSecond <= full) return { kind: 'rate', perSecond }
         this.#phase = { kind: 'closed' }
         return { kind: 'rate', perSecond: this.#settings.ratePerSecond }
       }

@@ -20,6 +20,7 @@ export const defaultSessionSettings: SessionSettings = {
 export const defaultLoginGateSettings: LoginGateSettings = {
   concurrency: 40,
   ratePerSecond: 250,
+  rampRatePerSecond: 100,
   jitter: 0.2,
   outageFailuresMin: 5,
   outageShare: 0.5,

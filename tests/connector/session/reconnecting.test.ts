@@ -346,7 +346,7 @@ describe('what a new owner finds', () => {
     expect(stage.tables.row(ref)).toMatchObject({ status: 'reconnecting', attempt: 4 })
     await stage.clock.passTime(41_000)
     expect(stage.tables.row(ref)).toMatchObject({ status: 'connected', setbacks })
-    await stage.clock.passTime(62_000)
+    await stage.clock.passTime(66_000)
     expect(stage.tables.row(ref).setbacks).toBeUndefined()
   })
 

@@ -56,10 +56,10 @@ test('after a failure the latest state is written, not the one that failed', asy
   expect(written).toEqual([{ reason: 'open', jid: 'a' }])
 })
 
-test('a lazy change waits a second for company, and no longer', async () => {
+test('a lazy change waits four seconds for company, and no longer', async () => {
   const { clock, written, writer } = setUp()
   writer.write({ reason: 'restoring' }, true)
-  await clock.passTime(900)
+  await clock.passTime(3_900)
   expect(written).toEqual([])
   await clock.passTime(200)
   expect(written).toEqual([{ reason: 'restoring' }])
