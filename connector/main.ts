@@ -5,7 +5,7 @@ import { type Config, ConfigError, clientVersionOf, readConfig } from './config.
 import { threadedRenewal } from './fleet/threaded-renewal.ts'
 import { healthAddress } from './health-address.ts'
 import { captureConsole, createLog } from './log.ts'
-import { alarmCountingLog, measuredAuthStore } from './metrics/measured.ts'
+import { alarmCountingLog, measuredAuthStore, measuredDoorbells } from './metrics/measured.ts'
 import { MetricsRecorder } from './metrics/recorder.ts'
 import { reportMetrics } from './metrics/report.ts'
 import type { Log } from './ports.ts'
@@ -37,7 +37,11 @@ function environment(): Config {
 async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Promise<Connector> {
   const identity = await taskIdentity(config.ECS_CONTAINER_METADATA_URI_V4, config.DEPLOYMENT, random, log)
   const opened = openStores(config)
-  const stores = { ...opened, auth: measuredAuthStore(opened.auth, recorder, clock.monotonic) }
+  const stores = {
+    ...opened,
+    auth: measuredAuthStore(opened.auth, recorder, clock.monotonic),
+    doorbells: measuredDoorbells(opened.doorbells, recorder, clock.now),
+  }
   const terms = { leaseMs: config.LEASE_MS, marginMs: config.LEASE_MARGIN_MS, renewMs: config.RENEW_MS }
   const clientVersion = clientVersionOf(config)
   const sessionLog = log.child({ workerId: identity.workerId })

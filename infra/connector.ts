@@ -1,12 +1,5 @@
 import { Duration, IgnoreMode, RemovalPolicy } from 'aws-cdk-lib'
-import {
-  FlowLogDestination,
-  GatewayVpcEndpointAwsService,
-  type IVpc,
-  SecurityGroup,
-  SubnetType,
-  Vpc,
-} from 'aws-cdk-lib/aws-ec2'
+import { type IVpc, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import {
   Cluster,
@@ -24,8 +17,11 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
+import { type Alarms, functionAlarms, workerAlarms } from './alarms.ts'
 import { Handler, root } from './function.ts'
+import { networkOf } from './network.ts'
 import type { Queues } from './queues.ts'
+import { scaleWorkers } from './scaling.ts'
 import { logRetention, type Settings } from './settings.ts'
 import type { Storage } from './storage.ts'
 
@@ -35,7 +31,8 @@ export interface ConnectorProps {
   readonly settings: Settings
   readonly storage: Storage
   readonly queues: Queues
-  /** Default: a VPC of its own with public subnets only, no NAT; S3 and DynamoDB by gateway endpoints. */
+  readonly alarms: Alarms
+  /** Default: as the setting `network` says. */
   readonly vpc?: IVpc
 }
 
@@ -43,10 +40,10 @@ export interface ConnectorProps {
 export class Connector extends Construct {
   readonly service: FargateService
 
-  constructor(scope: Construct, id: string, { settings, storage, queues, vpc: givenVpc }: ConnectorProps) {
+  constructor(scope: Construct, id: string, { settings, storage, queues, alarms, vpc: givenVpc }: ConnectorProps) {
     super(scope, id)
     const { tables } = storage
-    const vpc = givenVpc ?? ownVpc(this, settings)
+    const { vpc, subnets, assignPublicIp } = networkOf(this, settings, givenVpc)
     const cluster = new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.ENABLED })
 
     const task = new FargateTaskDefinition(this, 'Task', {
@@ -138,14 +135,17 @@ export class Connector extends Construct {
       cluster,
       taskDefinition: task,
       desiredCount: settings.workers,
-      assignPublicIp: givenVpc === undefined,
-      vpcSubnets: { subnetType: givenVpc === undefined ? SubnetType.PUBLIC : SubnetType.PRIVATE_WITH_EGRESS },
+      assignPublicIp,
+      vpcSubnets: subnets,
       securityGroups: [securityGroup],
       minHealthyPercent: 100,
       maxHealthyPercent: 200,
       circuitBreaker: { rollback: true },
       enableExecuteCommand: false,
     })
+    scaleWorkers(this.service, settings)
+    workerAlarms(alarms, settings)
+    functionAlarms(alarms, this, 'connector-function-errors')
 
     // A death that the platform knows of is not waited out.
     const taskStopped = new Handler(this, 'TaskStopped', {
@@ -164,23 +164,4 @@ export class Connector extends Construct {
       targets: [new LambdaFunction(taskStopped)],
     })
   }
-}
-
-function ownVpc(scope: Construct, settings: Settings): IVpc {
-  const vpc = new Vpc(scope, 'Vpc', {
-    maxAzs: 2,
-    natGateways: 0,
-    restrictDefaultSecurityGroup: false,
-    subnetConfiguration: [{ name: 'public', subnetType: SubnetType.PUBLIC }],
-    gatewayEndpoints: {
-      S3: { service: GatewayVpcEndpointAwsService.S3 },
-      DynamoDB: { service: GatewayVpcEndpointAwsService.DYNAMODB },
-    },
-  })
-  vpc.addFlowLog('FlowLog', {
-    destination: FlowLogDestination.toCloudWatchLogs(
-      new LogGroup(scope, 'FlowLogs', { retention: logRetention(settings), removalPolicy: RemovalPolicy.DESTROY }),
-    ),
-  })
-  return vpc
 }

@@ -8,6 +8,11 @@ const retentionByDays: Readonly<Record<number, RetentionDays>> = {
   365: RetentionDays.ONE_YEAR,
 }
 
+export type NetworkSetting =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'private' }
+  | { readonly kind: 'existing'; readonly vpcId: string }
+
 const schema = z
   .strictObject({
     /** Names the stacks and everything that must have a name of its own in the account. */
@@ -19,6 +24,21 @@ const schema = z
     partitions: z.coerce.number().int().min(1).max(128).default(16),
     /** Connector tasks that run at rest. */
     workers: z.coerce.number().int().min(1).max(100).default(2),
+    /** Upper bound of scaling; absent: as many again, at most one per partition. The same as `workers`: no scaling. */
+    workersMax: z.coerce.number().int().min(1).max(128).optional(),
+    /** `public` (no NAT), `private` (NAT and endpoints), or the id of an existing VPC, `vpc-…`. */
+    network: z
+      .string()
+      .regex(/^(public|private|vpc-[0-9a-f]+)$/, '"public", "private" or the id of a VPC')
+      .default('public')
+      .transform(
+        (text): NetworkSetting =>
+          text === 'public' || text === 'private' ? { kind: text } : { kind: 'existing', vpcId: text },
+      ),
+    /** Gets a mail for every alarm, once it has confirmed the subscription. */
+    alarmEmail: z.email().optional(),
+    /** An existing SNS topic for the alarms instead. */
+    alarmTopicArn: z.string().startsWith('arn:').optional(),
     /** Connections that one worker accepts. */
     maxConnectionsPerWorker: z.coerce.number().int().min(1).max(5000).default(1000),
     workerCpu: z.coerce.number().int().default(1024),
@@ -41,6 +61,19 @@ const schema = z
     path: ['dataRemoval'],
     message: 'production keeps its data: dataRemoval must be retain',
   })
+  .refine((s) => s.alarmEmail === undefined || s.alarmTopicArn === undefined, {
+    path: ['alarmTopicArn'],
+    message: 'either alarmEmail or alarmTopicArn',
+  })
+  .refine((s) => s.workers <= s.partitions, {
+    path: ['workers'],
+    message: 'a worker without a partition has nothing to do: at most as many as partitions',
+  })
+  .refine((s) => s.workersMax === undefined || (s.workersMax >= s.workers && s.workersMax <= s.partitions), {
+    path: ['workersMax'],
+    message: 'at least workers, at most partitions',
+  })
+  .transform((s) => ({ ...s, workersMax: s.workersMax ?? Math.min(2 * s.workers, s.partitions) }))
 
 export type Settings = z.infer<typeof schema>
 export type SettingsInput = z.input<typeof schema>

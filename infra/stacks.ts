@@ -1,8 +1,11 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { Construct } from 'constructs'
-import { DeadLetterAlarms } from './alarms.ts'
+import { Alarms, deadLetterAlarms, functionAlarms, productAlarms } from './alarms.ts'
 import { Connector } from './connector.ts'
+import { ProductDashboard } from './dashboard.ts'
 import { LiveApi } from './live-api.ts'
 import { Queues } from './queues.ts'
 import { RestApi } from './rest-api.ts'
@@ -31,11 +34,13 @@ function publish(
 export class StatefulStack extends Stack {
   readonly storage: Storage
   readonly queues: Queues
+  readonly alarmTopic: ITopic | undefined
 
   constructor(scope: Construct, id: string, settings: Settings, props?: StackProps) {
     super(scope, id, { description: 'Holdfast: tables, auth bucket, queues, admin key', ...props })
     this.storage = new Storage(this, 'Storage', settings)
     this.queues = new Queues(this, 'Queues', settings)
+    this.alarmTopic = alarmTopicOf(this, settings)
     const { sends, sendsFifo } = this.queues
     publish(this, settings, 'SendsQueueUrl', 'sends-queue-url', sends.queueUrl, 'Post sends here')
     publish(
@@ -85,17 +90,19 @@ export class ControlPlaneStack extends Stack {
     const { storage, queues } = stateful
     const live = new LiveApi(this, 'Live', { settings, storage })
     const rest = new RestApi(this, 'Rest', { settings, storage, queues, publish: live })
-    new DeadLetterAlarms(this, 'DeadLetterAlarms', {
-      settings,
-      queues: {
-        sends: queues.sendsDeadLetters,
-        'sends-fifo': queues.sendsFifoDeadLetters,
-        doorbells: queues.doorbellDeadLetters,
-        publish: live.publishDeadLetters,
-      },
-    })
     new Sends(this, 'Sends', { settings, storage, queues })
     new Watchdogs(this, 'Watchdogs', { settings, storage, queues })
+    const deadLetters = {
+      sends: queues.sendsDeadLetters,
+      'sends-fifo': queues.sendsFifoDeadLetters,
+      doorbells: queues.doorbellDeadLetters,
+      publish: live.publishDeadLetters,
+    }
+    const alarms = new Alarms(this, 'Alarms', { settings, topic: stateful.alarmTopic })
+    deadLetterAlarms(alarms, deadLetters)
+    functionAlarms(alarms, this, 'function-errors')
+    productAlarms(alarms, settings)
+    new ProductDashboard(this, 'Dashboard', { settings, deadLetters })
     publish(this, settings, 'HttpApiUrl', 'http-api-url', rest.url, 'REST API')
     publish(this, settings, 'LiveApiUrl', 'live-api-url', live.url, 'WebSocket API: connect with ?ticket=')
   }
@@ -104,6 +111,19 @@ export class ControlPlaneStack extends Stack {
 export class ConnectorStack extends Stack {
   constructor(scope: Construct, id: string, { stateful, settings }: UsesStateful, props?: StackProps) {
     super(scope, id, { description: 'Holdfast: the service that holds the WhatsApp sockets', ...props })
-    new Connector(this, 'Connector', { settings, storage: stateful.storage, queues: stateful.queues })
+    new Connector(this, 'Connector', {
+      settings,
+      storage: stateful.storage,
+      queues: stateful.queues,
+      alarms: new Alarms(this, 'Alarms', { settings, topic: stateful.alarmTopic }),
+    })
   }
+}
+
+function alarmTopicOf(scope: Construct, { alarmEmail, alarmTopicArn }: Settings): ITopic | undefined {
+  if (alarmTopicArn !== undefined) return Topic.fromTopicArn(scope, 'AlarmTopic', alarmTopicArn)
+  if (alarmEmail === undefined) return undefined
+  const topic = new Topic(scope, 'AlarmTopic', { displayName: 'Holdfast alarms', enforceSSL: true })
+  topic.addSubscription(new EmailSubscription(alarmEmail))
+  return topic
 }

@@ -12,7 +12,7 @@ export interface WorkerFigures {
 }
 
 /** The delay's percentile is taken that often, so that a minute has several. */
-const delayMs = 10_000
+const delayMsMax = 10_000
 const nsPerMs = 1e6
 const bytesPerMegabyte = 1e6
 
@@ -28,6 +28,7 @@ export function reportMetrics(
   reportMs: number,
   figures: () => WorkerFigures,
 ): () => void {
+  const delayMs = Math.min(delayMsMax, reportMs)
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()
   const look = () => {

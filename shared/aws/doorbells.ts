@@ -90,8 +90,8 @@ export function parseDoorbell(text: string): { readonly doorbell: Doorbell } | {
   return { problem: `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'expected a doorbell'}` }
 }
 
-function receivedOf(text: string, receipt: string): ReceivedDoorbell {
-  return { receipt, body: text, ...parseDoorbell(text) }
+function receivedOf(text: string, receipt: string, sentAt: number): ReceivedDoorbell {
+  return { receipt, body: text, ...(Number.isNaN(sentAt) ? {} : { sentAt }), ...parseDoorbell(text) }
 }
 
 /** SQS's limit of a batch and of a receive. */
@@ -147,11 +147,14 @@ export function doorbellQueue({
           QueueUrl: queueUrl(partitionQueuePrefix, partition),
           MaxNumberOfMessages: batchMax,
           WaitTimeSeconds: waitSeconds,
+          MessageSystemAttributeNames: ['SentTimestamp'],
           // A retry after a lost answer gets the same messages; without it their groups stand still for the visibility timeout.
           ReceiveRequestAttemptId: randomUUID(),
         }),
       )
-      return (Messages ?? []).map(({ Body, ReceiptHandle }) => receivedOf(Body ?? '', ReceiptHandle ?? ''))
+      return (Messages ?? []).map(({ Body, ReceiptHandle, Attributes }) =>
+        receivedOf(Body ?? '', ReceiptHandle ?? '', Number.parseInt(Attributes?.SentTimestamp ?? '', 10)),
+      )
     },
 
     handBack: (partition, receipts) =>

@@ -35,6 +35,7 @@ export const metrics = {
   Restores: count('connector', 'First openings of a connection by a worker, however they came out', 'Result'),
   Alarms: count('connector', 'What a person should look at, by the reason that the log line names', 'Reason'),
   EventLoopDelay: duration('connector', 'How late the main thread is, 99th percentile of ten seconds'),
+  DoorbellWait: duration('connector', 'How long a send or a command lay in its partition queue'),
   JournalAppend: duration('connector', 'One append of auth state: what a ciphertext waits for before it leaves'),
 
   StatusChanges: count('functions', 'Connections that came into a status', 'Status'),

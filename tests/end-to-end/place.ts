@@ -34,8 +34,12 @@ export async function startPlace(options: Partial<LocalOptions> = {}): Promise<R
       ...options.environmentOverrides,
       containers: {
         ...options.environmentOverrides?.containers,
-        // A worker that is asked to stop lets its last polls end.
-        connector: { DOORBELL_WAIT_SECONDS: '1', ...options.environmentOverrides?.containers?.connector },
+        // A worker that is asked to stop lets its last polls end; figures are written while somebody looks.
+        connector: {
+          DOORBELL_WAIT_SECONDS: '1',
+          METRICS_MS: '1000',
+          ...options.environmentOverrides?.containers?.connector,
+        },
       },
     },
   }).catch((error: unknown) => {

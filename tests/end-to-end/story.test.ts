@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed, vi } from 'vitest'
+import { watchedMetrics } from '../infra/watched-metrics.ts'
 import { type RunningPlace, startPlace } from './place.ts'
 import { Story } from './story.ts'
 
@@ -40,6 +41,18 @@ describe('the product, on one machine, through its public interfaces', () => {
   it('no call was made that the template does not allow', () => {
     const refused = place.local.calls().counts.filter((count) => 'refused' in count && Number(count.refused) > 0)
     expect(refused).toEqual([])
+  })
+
+  it('what alarms, dashboard and scaling watch was written by this run', async () => {
+    const watched = new Set(watchedMetrics())
+    // Made by what goes wrong: tests/functions/schedules.test.ts, tests/connector/metrics and tests/end-to-end/bad-input.test.ts show them.
+    for (const elsewhere of ['PartitionsWithoutWorker', 'Alarms', 'SendsRejected'])
+      expect(watched.delete(elsewhere)).toBe(true)
+    const missing = () => {
+      const written = place.local.metrics().filter(({ dimensions }) => JSON.stringify(dimensions) === '{"Stage":"dev"}')
+      return [...watched].filter((name) => !written.some((metric) => metric.name === name))
+    }
+    await vi.waitFor(() => expect(missing()).toEqual([]), { timeout: 30_000, interval: 100 })
   })
 
   it('no private session key is in any log', () => {

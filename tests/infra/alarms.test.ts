@@ -6,6 +6,8 @@ import { Template } from 'aws-cdk-lib/assertions'
 import { expect, test } from 'vitest'
 import { buildHoldfast } from '../../infra/build.ts'
 import { deadLetterQueueNames } from '../../shared/api/dead-letters.ts'
+import { metrics } from '../../shared/domain/metrics.ts'
+import { watchedMetrics } from './watched-metrics.ts'
 
 /** As the forge makes them of headings. */
 const anchorOf = (heading: string): string =>
@@ -14,29 +16,49 @@ const anchorOf = (heading: string): string =>
     .replace(/[^\w\- ]/g, '')
     .replaceAll(' ', '-')
 
-test('every dead-letter queue has an alarm that rings at the first message, with a runbook that is there', () => {
-  const outdir = mkdtempSync(join(tmpdir(), 'holdfast-cdk-'))
-  const app = new App({ outdir, context: { 'aws:cdk:bundling-stacks': [] } })
-  const stacks = buildHoldfast(app)
-  const templates = [stacks.stateful, stacks.controlPlane, stacks.connector].map((stack) => Template.fromStack(stack))
-  const all = (type: string) => templates.flatMap((template) => Object.values(template.findResources(type)))
+const outdir = mkdtempSync(join(tmpdir(), 'holdfast-cdk-'))
+const app = new App({ outdir, context: { 'aws:cdk:bundling-stacks': [] } })
+const stacks = buildHoldfast(app)
+const templates = [stacks.stateful, stacks.controlPlane, stacks.connector].map((stack) => Template.fromStack(stack))
+const all = (type: string) => templates.flatMap((template) => Object.values(template.findResources(type)))
+/** Without those that only drive scaling: nobody is called by them. */
+const alarms = all('AWS::CloudWatch::Alarm')
+  .map(({ Properties }) => Properties)
+  .filter(({ AlarmName }) => AlarmName !== undefined)
 
-  const alarms = all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
-  expect(alarms.map(({ AlarmName }) => AlarmName.replace(/^holdfast-\w+-dead-letters-/, '')).sort()).toEqual(
+test('every alarm names an entry of the runbook that is there', () => {
+  const operations = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8')
+  const anchors = [...operations.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(String(heading)))
+  const named = alarms.map((alarm) => /docs\/operations\.md#(\S+)$/.exec(alarm.AlarmDescription)?.[1])
+  expect(named.filter((anchor) => anchor === undefined || !anchors.includes(anchor))).toEqual([])
+})
+
+test('every dead-letter queue has an alarm that rings at the first message', () => {
+  const ofDeadLetters = alarms.filter(({ AlarmName }) => AlarmName.includes('-dead-letters-'))
+  expect(ofDeadLetters.map(({ AlarmName }) => AlarmName.replace(/^holdfast-\w+-dead-letters-/, '')).sort()).toEqual(
     [...deadLetterQueueNames].sort(),
   )
   const withoutRedrive = all('AWS::SQS::Queue').filter(({ Properties }) => Properties?.RedrivePolicy === undefined)
-  expect(alarms).toHaveLength(withoutRedrive.length)
-
-  const operations = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8')
-  const anchors = [...operations.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(String(heading)))
-  for (const alarm of alarms) {
+  expect(ofDeadLetters).toHaveLength(withoutRedrive.length)
+  for (const alarm of ofDeadLetters) {
     expect(alarm).toMatchObject({
       MetricName: 'ApproximateNumberOfMessagesVisible',
       Threshold: 0,
       ComparisonOperator: 'GreaterThanThreshold',
       TreatMissingData: 'notBreaching',
     })
-    expect(anchors).toContain(/docs\/operations\.md#(\S+)$/.exec(alarm.AlarmDescription)?.[1])
   }
+})
+
+test('every function is watched by an alarm on its errors', () => {
+  const watched = JSON.stringify(alarms)
+  const functions = templates.flatMap((template) => Object.keys(template.findResources('AWS::Lambda::Function')))
+  expect(functions.length).toBeGreaterThan(10)
+  expect(functions.filter((id) => !watched.includes(`{"Ref":"${id}"}`))).toEqual([])
+})
+
+test('alarms, dashboard and scaling read metrics of the catalogue only', () => {
+  const watched = watchedMetrics()
+  expect(watched.length).toBeGreaterThan(15)
+  expect(watched.filter((name) => !(name in metrics))).toEqual([])
 })

@@ -1,4 +1,4 @@
-import type { CommandKind, ConnectionRef, Gesture, MessageId, PartitionId } from '../words.ts'
+import type { CommandKind, ConnectionRef, EpochMs, Gesture, MessageId, PartitionId } from '../words.ts'
 
 /**
  * What a partition queue's message says: ids only, the row has the rest. FIFO message group: the connection id for sends,
@@ -22,6 +22,8 @@ export interface ReceivedDoorbell {
   readonly doorbell?: Doorbell
   readonly problem?: string
   readonly body: string
+  /** When it was put into the queue, by the queue's clock. */
+  readonly sentAt?: EpochMs
 }
 
 /** The consuming side, one per owned partition. */
