@@ -145,7 +145,6 @@ export class Connector extends Construct {
     })
     scaleWorkers(this.service, settings)
     workerAlarms(alarms, settings)
-    functionAlarms(alarms, this, 'connector-function-errors')
 
     // A death that the platform knows of is not waited out.
     const taskStopped = new Handler(this, 'TaskStopped', {
@@ -163,5 +162,6 @@ export class Connector extends Construct {
       },
       targets: [new LambdaFunction(taskStopped)],
     })
+    functionAlarms(alarms, this, 'connector-function-errors')
   }
 }
