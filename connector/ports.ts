@@ -22,6 +22,7 @@ import type {
   PairingMethod,
   PartitionId,
   SendContent,
+  SendErrorCode,
 } from '../shared/domain/words.ts'
 
 export type { ConnectionChange, ConnectionEnd, ConnectionRow, FencedWrite, InboundRow, OutboundRow }
@@ -164,11 +165,28 @@ export type HandOver =
   /** Nothing left the process. */
   | { readonly kind: 'not_sent'; readonly why: string }
   /** The recipient cannot be reached by this content: final. */
-  | { readonly kind: 'refused'; readonly code: 'not_on_whatsapp' | 'invalid_content'; readonly why: string }
+  | { readonly kind: 'refused'; readonly code: RefusedCode; readonly why: string }
   /** Bytes may have left. The same id goes again after the next open. */
   | { readonly kind: 'unknown'; readonly why: string }
 
+export type RefusedCode = Extract<
+  SendErrorCode,
+  'not_on_whatsapp' | 'invalid_content' | 'media_not_found' | 'media_refused' | 'link_failed'
+>
+
+/** Whether a send's medium is where the message can refer to it. */
+export type Prepared =
+  | { readonly kind: 'ready' }
+  /** Nothing left the process; later it may go. */
+  | { readonly kind: 'not_ready'; readonly why: string }
+  | Extract<HandOver, { readonly kind: 'refused' }>
+
 export interface WhatsAppSocket {
+  /**
+   * What takes its time before a send: its medium is fetched, checked and put onto WhatsApp's media server, once for all tries
+   * of the send. Ends with the socket. Not bounded in time but for silence. Absent, or for kinds without a medium: nothing.
+   */
+  prepare?(whatsappId: string, content: SendContent): Promise<Prepared>
   /** Same `whatsappId` for every try of one send. Bounded in time. */
   send(whatsappId: string, chat: string, content: SendContent): Promise<HandOver>
   /** Shows "typing…" in a chat, until the next message or for some seconds. Where it cannot be shown, nothing happens. */

@@ -8,6 +8,7 @@ import {
 import type { MessageLookup } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, SendContent } from '../../shared/domain/words.ts'
 import { ConnectionAuthState } from '../auth/auth-state.ts'
+import type { OutboundMedia } from '../media/outbound.ts'
 import type { AuthState, Clock, Log, OpenRequest, WhatsAppPort } from '../ports.ts'
 import { baileysLogger } from './baileys-log.ts'
 import { BoundedCache } from './bounded-cache.ts'
@@ -49,6 +50,8 @@ export interface WhatsAppDependencies {
   readonly sentContent?: (ref: ConnectionRef, whatsappId: string) => Promise<SendContent | undefined>
   /** The messages that others refer to: replies, reactions, edits. Absent: none is found. */
   readonly messages?: MessageLookup
+  /** Absent: no media are sent. */
+  readonly outboundMedia?: OutboundMedia
 }
 
 const minuteMs = 60_000
@@ -59,6 +62,9 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
   guardConsole()
   if (settings.rootKey !== undefined) WA_CERT_DETAILS.PUBLIC_KEY = rootKeyOf(settings.rootKey)
   const logger = baileysLogger(log)
+  // A server without TLS, as in local mode, has its media without TLS as well.
+  const plain = settings.url?.startsWith('ws:') ?? false
+  const media = deps.outboundMedia && { outbound: deps.outboundMedia, plain }
   const retries = new BoundedCache(clock, 20_000, 60 * minuteMs)
   const calls = new BoundedCache(clock, 5_000, 5 * minuteMs)
   const groupMetadata = new BoundedCache(clock, 2_000, 10 * minuteMs)
@@ -80,7 +86,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         onInbound: (message) => listener.onInbound(message),
       })
       const renewals = new RetryRenewals(state, clock)
-      const composer = new Composer(ref, state, deps.messages)
+      const composer = new Composer(ref, state, deps.messages, deps.outboundMedia)
       const gestures = new Gestures(ref, deps.messages)
       const groups = new GroupCache(groupMetadata.view(account))
       const sock = makeWASocket({
@@ -117,6 +123,8 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
       groups.watch(sock.ev)
       return new BaileysSocket(
         {
+          ref,
+          ...(media && { media }),
           clock,
           log: socketLog,
           sendTimeoutMs: settings.sendTimeoutMs,

@@ -1,6 +1,13 @@
 import { createHmac } from 'node:crypto'
 import type { AnyMessageContent, proto, WAMessage, WAMessageKey, WAUrlInfo } from '@whiskeysockets/baileys'
-import type { Accompaniment } from '../../shared/domain/content.ts'
+import {
+  type Accompaniment,
+  type MediaAccompaniment,
+  type MediaKind,
+  type SentMedium,
+  sentMedium,
+} from '../../shared/domain/content.ts'
+import type { WhatsAppUpload } from '../../shared/domain/stores/media.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
 import { assertNever, type SendContent } from '../../shared/domain/words.ts'
 import { quotedContent } from './quoted-content.ts'
@@ -21,6 +28,8 @@ export type OutboundContent =
   | { readonly kind: 'message'; readonly message: OutboundMessage }
   /** It can't be sent as it is: final. */
   | { readonly kind: 'refused'; readonly why: string }
+  /** Its medium is not at WhatsApp (any more). */
+  | { readonly kind: 'unprepared' }
 
 /** The message id that a send refers to, and the field that names it. */
 export function referenceOf(content: SendContent): { readonly id: string; readonly field: string } | undefined {
@@ -29,6 +38,11 @@ export function referenceOf(content: SendContent): { readonly id: string; readon
     case 'location':
     case 'contacts':
     case 'poll':
+    case 'image':
+    case 'video':
+    case 'audio':
+    case 'document':
+    case 'sticker':
       return content.context && { id: content.context.message_id, field: 'context.message_id' }
     case 'reaction':
       return { id: content.reaction.message_id, field: 'reaction.message_id' }
@@ -48,6 +62,8 @@ export interface OutboundContext {
   readonly referred?: MessageRow
   /** 32 bytes that open a poll's votes. */
   readonly pollSecret: Uint8Array
+  /** Where the medium of the send is, once it is at WhatsApp. */
+  readonly upload?: WhatsAppUpload
 }
 
 /** Pure: the same send gives the same message, so that a retry by any worker says the same. */
@@ -92,6 +108,16 @@ export function outboundContent(content: SendContent, context: OutboundContext):
         optionsOf(content, context),
       )
     }
+    case 'image':
+    case 'video':
+    case 'audio':
+    case 'document':
+    case 'sticker': {
+      const { upload } = context
+      const sent = sentMedium(content)
+      if (upload === undefined || sent === undefined) return { kind: 'unprepared' }
+      return message(mediaContent(sent.kind, sent.medium, content, upload), optionsOf(content, context))
+    }
     case 'reaction':
       return message({ react: { text: content.reaction.emoji, key: keyIn(referred, chat) } })
     case 'edit':
@@ -106,6 +132,57 @@ export function outboundContent(content: SendContent, context: OutboundContext):
       return message({ delete: keyIn(referred, chat) })
     default:
       return assertNever(content)
+  }
+}
+
+/** A message over an upload that exists goes by way of forwarding: as our own, of which nobody is told that it was forwarded. */
+function mediaContent(
+  kind: MediaKind,
+  medium: SentMedium,
+  along: MediaAccompaniment,
+  upload: WhatsAppUpload,
+): AnyMessageContent {
+  const ours: WAMessageKey = { fromMe: true }
+  const message = mediaMessage(kind, medium, upload, along.viewOnce === true)
+  return {
+    forward: { key: ours, message } as WAMessage,
+    ...(along.viewOnce === true && { viewOnce: true }),
+    ...accompanied(along),
+  }
+}
+
+function mediaMessage(kind: MediaKind, medium: SentMedium, upload: WhatsAppUpload, viewOnce: boolean): proto.IMessage {
+  const { caption, filename, voice, gif } = medium
+  const { width, height, seconds, animated } = upload
+  const base64 = (text: string): Buffer => Buffer.from(text, 'base64')
+  const file = {
+    url: upload.url,
+    directPath: upload.directPath,
+    mediaKey: base64(upload.mediaKey),
+    fileSha256: base64(upload.fileSha256),
+    fileEncSha256: base64(upload.fileEncSha256),
+    fileLength: upload.bytes,
+    mediaKeyTimestamp: Math.floor(Date.parse(upload.uploadedAt) / 1_000),
+    mimetype: upload.mimeType,
+  }
+  const shown = { ...(caption !== undefined && { caption }), ...(viewOnce && { viewOnce }) }
+  const sized = { ...(width !== undefined && { width }), ...(height !== undefined && { height }) }
+  const timed = seconds !== undefined && { seconds }
+  switch (kind) {
+    case 'image':
+      return { imageMessage: { ...file, ...shown, ...sized } }
+    case 'video':
+      return { videoMessage: { ...file, ...shown, ...sized, ...timed, ...(gif && { gifPlayback: true }) } }
+    case 'audio':
+      return { audioMessage: { ...file, ...timed, ptt: voice === true, ...(viewOnce && { viewOnce }) } }
+    case 'document': {
+      const fileName = filename ?? 'file'
+      return { documentMessage: { ...file, ...shown, fileName, title: fileName } }
+    }
+    case 'sticker':
+      return { stickerMessage: { ...file, ...sized, ...(animated && { isAnimated: true }) } }
+    default:
+      return assertNever(kind)
   }
 }
 

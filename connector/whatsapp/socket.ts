@@ -1,14 +1,17 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { type BinaryNode, isJidGroup, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import type { WebSocket } from 'ws'
-import type { Gesture, SendContent } from '../../shared/domain/words.ts'
+import type { ConnectionRef, Gesture, SendContent } from '../../shared/domain/words.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
+import type { MediaHosts } from '../media/hosts.ts'
+import type { OutboundMedia } from '../media/outbound.ts'
 import type {
   Clock,
   ConnectionEnd,
   HandOver,
   Log,
   OpenRequest,
+  Prepared,
   SocketEvent,
   SocketListener,
   WhatsAppSocket,
@@ -25,7 +28,16 @@ import { prepareRecipient } from './recipient.ts'
 import type { RetryRenewals } from './renewals.ts'
 import { type SendTry, sendScope } from './send-scope.ts'
 
+export interface SocketMedia {
+  readonly outbound: OutboundMedia
+  /** Media hosts without TLS. */
+  readonly plain: boolean
+}
+
 export interface BaileysSocketDependencies {
+  readonly ref: ConnectionRef
+  /** Absent: no media are sent. */
+  readonly media?: SocketMedia
   readonly clock: Clock
   readonly log: Log
   readonly sendTimeoutMs: number
@@ -56,6 +68,8 @@ export class BaileysSocket implements WhatsAppSocket {
   #intent: ConnectionEnd['intent']
   #upgradeStatus: number | undefined
   #detail: string | undefined
+  /** Aborted at the end: for what lasts longer than a bound. */
+  readonly #over = new AbortController()
   #ended = false
 
   constructor(
@@ -112,6 +126,26 @@ export class BaileysSocket implements WhatsAppSocket {
       send.givenUp = true
       return outcomeOf(send, why === 'ended' ? 'the connection ended' : 'WhatsApp did not answer in time')
     })
+  }
+
+  async prepare(whatsappId: string, content: SendContent): Promise<Prepared> {
+    const { media, ref } = this.#deps
+    if (media === undefined) return { kind: 'ready' }
+    try {
+      return await media.outbound.prepare(ref, whatsappId, content, this.#mediaHosts(), this.#over.signal)
+    } catch (error) {
+      return { kind: 'not_ready', why: error instanceof Error ? error.message : String(error) }
+    }
+  }
+
+  #mediaHosts(): MediaHosts {
+    return {
+      plain: this.#deps.media?.plain ?? false,
+      current: async (renew) => {
+        const { hosts, auth } = await this.#sock.refreshMediaConn(renew)
+        return { hosts: hosts.map(({ hostname }) => hostname), auth }
+      },
+    }
   }
 
   typing(chat: string): void {
@@ -186,6 +220,7 @@ export class BaileysSocket implements WhatsAppSocket {
     try {
       const composed = await composer.compose(send.whatsappId, chat, content)
       if (composed.kind === 'refused') return { kind: 'refused', code: 'invalid_content', why: composed.why }
+      if (composed.kind === 'unprepared') return { kind: 'not_sent', why: 'the medium is not at WhatsApp' }
       const problem = isJidGroup(chat)
         ? await prepareGroup(this.#sock, this.#state, groups, chat)
         : await prepareRecipient(this.#sock, this.#state.creds.me, chat)
@@ -258,6 +293,7 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#web.terminate()
     // Clears Baileys' timers and listeners; where it ended by itself, it knows.
     void this.#sock.end(undefined)
+    this.#over.abort(new Error('the connection ended'))
     for (const ended of [...this.#atEnd]) ended()
   }
 

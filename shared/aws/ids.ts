@@ -24,6 +24,8 @@ export const newApiKeyId = (): string => random(16)
 /** For a send without an idempotency key. */
 export const newMessageId = (): MessageId => `msg_${random(26)}`
 
+export const newMediaId = (): string => `med_${random(26)}`
+
 /** `<businessProfileId>#<connectionId>`: partition key of everything that belongs to one connection. */
 export const connectionKey = (ref: ConnectionRef): string => `${ref.businessProfileId}#${ref.connectionId}`
 
@@ -58,3 +60,7 @@ export const newErasureId = (nowMs: number): string => `era_${nowMs.toString(36)
 /** The same idempotency key of one business profile names the same connection. */
 export const connectionIdOf = (businessProfileId: BusinessProfileId, idempotencyKey: string): ConnectionId =>
   `con_${digits(sha256(unambiguous(['connection', businessProfileId, idempotencyKey])), 20)}`
+
+/** The medium that comes with a message (`key` of its row), sent by link or received: asked for again, it is the same. */
+export const mediaIdOfMessage = (ref: ConnectionRef, key: string): string =>
+  `med_${digits(sha256(unambiguous([connectionKey(ref), key])), 26)}`

@@ -29,7 +29,7 @@ export interface TableDefinition {
   readonly stream?: 'NEW_AND_OLD_IMAGES'
 }
 
-export const tableNames = ['connections', 'messages', 'fleet', 'auth', 'live', 'accounts'] as const
+export const tableNames = ['connections', 'messages', 'fleet', 'auth', 'live', 'accounts', 'media'] as const
 export type TableName = (typeof tableNames)[number]
 
 const text = (name: string): KeyAttribute => ({ name, type: 'S' })
@@ -63,4 +63,5 @@ export const tables: Readonly<Record<TableName, TableDefinition>> = {
     stream: 'NEW_AND_OLD_IMAGES',
   },
   accounts: { partitionKey: text('pk'), sortKey: text('sk'), indexes: [], ttl: 'expireAt' },
+  media: { partitionKey: text('businessProfileId'), sortKey: text('mediaId'), indexes: [], ttl: 'expireAt' },
 }

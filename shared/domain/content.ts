@@ -66,8 +66,24 @@ export interface Accompaniment {
   readonly disappearAfterSeconds?: number
 }
 
+/** What a send says of its medium: one that was uploaded (`id`), or an address that it is fetched from (`link`); one of them. */
+export interface SentMedium {
+  readonly id?: string
+  readonly link?: string
+  readonly caption?: string
+  readonly filename?: string
+  readonly voice?: boolean
+  readonly gif?: boolean
+}
+
+/** With a medium: shown once, then gone from the recipient's phone. */
+export interface MediaAccompaniment extends Accompaniment {
+  readonly viewOnce?: boolean
+}
+
 /** A validated send as it is stored and sent. */
 export type SendContent =
+  | MediaSend
   | ({ readonly type: 'text'; readonly text: TextBody } & Accompaniment)
   | ({ readonly type: 'location'; readonly location: Place } & Accompaniment)
   | ({ readonly type: 'contacts'; readonly contacts: readonly ContactCard[] } & Accompaniment)
@@ -79,6 +95,13 @@ export type SendContent =
   | { readonly type: 'delete'; readonly delete: MessageReference }
 
 export type SendKind = SendContent['type']
+
+export type MediaSend =
+  | ({ readonly type: 'image'; readonly image: SentMedium } & MediaAccompaniment)
+  | ({ readonly type: 'video'; readonly video: SentMedium } & MediaAccompaniment)
+  | ({ readonly type: 'audio'; readonly audio: SentMedium } & MediaAccompaniment)
+  | ({ readonly type: 'document'; readonly document: SentMedium } & Accompaniment)
+  | ({ readonly type: 'sticker'; readonly sticker: SentMedium } & Accompaniment)
 
 /** What is known of a medium without its bytes. */
 export interface MediaInfo {
@@ -109,6 +132,45 @@ export const mediaKinds = ['image', 'video', 'audio', 'document', 'sticker'] as 
 export type MediaKind = (typeof mediaKinds)[number]
 
 export type ReceivedMedium = MediaInfo & { readonly source?: MediaSource }
+
+/** The medium that a send carries; undefined for kinds without one. */
+export function sentMedium(
+  content: SendContent,
+): { readonly kind: MediaKind; readonly medium: SentMedium } | undefined {
+  switch (content.type) {
+    case 'image':
+      return { kind: content.type, medium: content.image }
+    case 'video':
+      return { kind: content.type, medium: content.video }
+    case 'audio':
+      return { kind: content.type, medium: content.audio }
+    case 'document':
+      return { kind: content.type, medium: content.document }
+    case 'sticker':
+      return { kind: content.type, medium: content.sticker }
+    default:
+      return undefined
+  }
+}
+
+export function receivedMedium(
+  content: InboundContent,
+): { readonly kind: MediaKind; readonly medium: ReceivedMedium } | undefined {
+  switch (content.type) {
+    case 'image':
+      return { kind: content.type, medium: content.image }
+    case 'video':
+      return { kind: content.type, medium: content.video }
+    case 'audio':
+      return { kind: content.type, medium: content.audio }
+    case 'document':
+      return { kind: content.type, medium: content.document }
+    case 'sticker':
+      return { kind: content.type, medium: content.sticker }
+    default:
+      return undefined
+  }
+}
 
 export interface InboundAccompaniment extends Accompaniment {
   /** Who wrote the message that this one answers: E.164 where known, else a JID. */
