@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { leaseTermProblems } from '../shared/domain/leases.ts'
+import { targetScopes } from '../shared/net/targets.ts'
 
 const text = z.string().min(1)
 const wholeMs = (fallback: number) => z.coerce.number().int().positive().default(fallback)
@@ -27,6 +28,13 @@ const schema = z
     PARTITION_COUNT: z.coerce.number().int().min(1).max(1_024).default(16),
     DOORBELL_DLQ_URL: z.url(),
     MESSAGE_RETENTION_DAYS: count(90),
+    MEDIA_TABLE: text,
+    MEDIA_BUCKET: text,
+    MEDIA_RETENTION_DAYS: count(30),
+    /** Media that move at once. */
+    MEDIA_TRANSFERS: count(4),
+    /** Where links in sends may lead to. `any`, which reaches private networks, is for local mode and tests. */
+    LINK_TARGETS: z.enum(targetScopes).default('public'),
 
     /** A worker takes no partition that would bring it above. */
     MAX_CONNECTIONS: count(500),
@@ -112,6 +120,8 @@ export class ConfigError extends Error {
  */
 const ourPrefixes = [
   'HOLDFAST_',
+  'LINK_',
+  'MEDIA_',
   'LEASE_',
   'RENEW_',
   'MAX_CONNECTIONS',

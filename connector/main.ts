@@ -5,6 +5,9 @@ import { type Config, ConfigError, clientVersionOf, readConfig } from './config.
 import { threadedRenewal } from './fleet/threaded-renewal.ts'
 import { healthAddress } from './health-address.ts'
 import { captureConsole, createLog } from './log.ts'
+import { InboundMedia } from './media/inbound.ts'
+import { OutboundMedia } from './media/outbound.ts'
+import { Transfers } from './media/transfers.ts'
 import { alarmCountingLog, measuredAuthStore, measuredDoorbells } from './metrics/measured.ts'
 import { MetricsRecorder } from './metrics/recorder.ts'
 import { reportMetrics } from './metrics/report.ts'
@@ -15,10 +18,11 @@ import { createSessionFactory } from './session/session.ts'
 import { defaultLoginGateSettings, defaultSessionSettings } from './session/settings.ts'
 import { baileysWhatsApp } from './whatsapp/baileys.ts'
 import { newIdentity } from './whatsapp/identity.ts'
+import type { SocketMedia } from './whatsapp/socket.ts'
 import { UncaughtPolicy } from './worker/attribution.ts'
 import { type Connector, createConnector } from './worker/connector.ts'
 import { exitCodes } from './worker/shutdown.ts'
-import { openStores } from './worker/stores.ts'
+import { openStores, type Stores } from './worker/stores.ts'
 import { taskIdentity } from './worker/task-identity.ts'
 
 const configErrorExitCode = 78
@@ -57,6 +61,7 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
     },
     sentContent: async (ref, whatsappId) => (await stores.messages.getByWhatsappId(ref, whatsappId))?.content,
     messages: stores.messageLookup,
+    media: media(config, stores, sessionLog),
   })
   const createSession = createSessionFactory({
     clock,
@@ -133,6 +138,15 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
 
 function metricsOf(config: Config): MetricsRecorder {
   return new MetricsRecorder(config.STAGE, clock.now, random.next, (line) => process.stdout.write(`${line}\n`))
+}
+
+function media(config: Config, { media: store, mediaObjects: objects }: Stores, log: Log): SocketMedia {
+  const keptMs = config.MEDIA_RETENTION_DAYS * dayMs
+  const shared = { clock, log, store, objects, keptMs, transfers: new Transfers(config.MEDIA_TRANSFERS) }
+  return {
+    outbound: new OutboundMedia({ ...shared, linkTargets: config.LINK_TARGETS }),
+    inbound: new InboundMedia(shared),
+  }
 }
 
 async function fetchClientVersion(): Promise<readonly [number, number, number] | undefined> {

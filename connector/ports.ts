@@ -19,6 +19,7 @@ import type {
   Epoch,
   EpochMs,
   Gesture,
+  MessageId,
   PairingMethod,
   PartitionId,
   SendContent,
@@ -193,6 +194,8 @@ export interface WhatsAppSocket {
   typing?(chat: string): void
   /** Tried once; where it cannot be done, nothing happens. */
   gesture?(gesture: Gesture): void
+  /** Downloads a received message's medium, unless it is there or on its way. Its row says what became of it. */
+  fetchMedium?(messageId: MessageId): void
   /** A real round trip (w:p ping). False: no answer in time. */
   probe(timeoutMs: number): Promise<boolean>
   /** Unlinks the device; resolves when WhatsApp confirmed or after a bound. */
@@ -299,6 +302,8 @@ export interface Session {
   adopt?(row: ConnectionRow): void
   /** Done at once where the connection is open, else not at all. */
   gesture?(gesture: Gesture): void
+  /** Done where the connection is open, else not at all. */
+  fetchMedium?(messageId: MessageId): void
   /** A send was accepted: keeps it in order; restores the connection when it is down. Idempotent by message id. */
   enqueue(row: OutboundRow): void
   /** Sends waiting or in flight. */

@@ -10,6 +10,9 @@ const entries = z.object({
   /** This and `partition-<n>.fifo` is the URL of partition n's queue. */
   PARTITION_QUEUE_PREFIX: z.url(),
   PARTITION_COUNT: z.coerce.number().int().min(1).max(1024),
+  MEDIA_TABLE: z.string().min(1),
+  MEDIA_BUCKET: z.string().min(1),
+  MEDIA_RETENTION_DAYS: z.coerce.number().int().min(1).default(30),
   SENDS_DLQ_URL: z.url(),
   SENDS_FIFO_DLQ_URL: z.url(),
   DOORBELL_DLQ_URL: z.url(),

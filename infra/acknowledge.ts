@@ -8,12 +8,12 @@ export function acknowledge(construct: IConstruct, id: string, reason: string): 
   Validations.of(construct).acknowledge({ id, reason })
 }
 
-/** The finding for "all objects of this bucket", as cdk-nag spells it where `scope` stands. */
-export function allObjectsFinding(scope: IConstruct, bucket: Bucket): string {
+/** The finding for "all objects of this bucket", or of a folder of it (`media/`), as cdk-nag spells it where `scope` stands. */
+export function allObjectsFinding(scope: IConstruct, bucket: Bucket, folder = ''): string {
   const here = Stack.of(scope)
   const owner = Stack.of(bucket)
   if (here === owner)
-    return `AwsSolutions-IAM5[Resource::<${owner.getLogicalId(bucket.node.defaultChild as never)}.Arn>/*]`
+    return `AwsSolutions-IAM5[Resource::<${owner.getLogicalId(bucket.node.defaultChild as never)}.Arn>/${folder}*]`
   const imported: { 'Fn::ImportValue': string } = here.resolve(owner.exportValue(bucket.bucketArn))
-  return `AwsSolutions-IAM5[Resource::${imported['Fn::ImportValue']}/*]`
+  return `AwsSolutions-IAM5[Resource::${imported['Fn::ImportValue']}/${folder}*]`
 }

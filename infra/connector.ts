@@ -73,6 +73,9 @@ export class Connector extends Construct {
         DOORBELL_DLQ_URL: queues.doorbellDeadLetters.queueUrl,
         MAX_CONNECTIONS: String(settings.maxConnectionsPerWorker),
         MESSAGE_RETENTION_DAYS: String(settings.messageRetentionDays),
+        MEDIA_TABLE: tables.media.tableName,
+        MEDIA_BUCKET: storage.mediaBucket.bucketName,
+        MEDIA_RETENTION_DAYS: String(settings.mediaRetentionDays),
       },
       logging: LogDrivers.awsLogs({
         streamPrefix: 'connector',
@@ -103,6 +106,12 @@ export class Connector extends Construct {
       'Every snapshot is an object under a fresh key, so the role names the bucket that holds nothing else.',
     )
 
+    acknowledge(
+      task.taskRole,
+      allObjectsFinding(this, storage.mediaBucket, 'media/'),
+      'Media are objects of all business profiles, named at run time; the role names the folder that holds nothing else.',
+    )
+
     const allow = (actions: string[], resources: string[]) =>
       task.taskRole.addToPrincipalPolicy(new PolicyStatement({ actions, resources }))
     const dynamodb = (...actions: string[]) => actions.map((action) => `dynamodb:${action}`)
@@ -120,6 +129,10 @@ export class Connector extends Construct {
     // Erasing lists what there is; and without it S3 answers 403 for an object that is missing, which is another fact.
     allow(['s3:ListBucket'], [storage.authBucket.bucketArn])
     allow(['kms:Decrypt', 'kms:GenerateDataKey'], [storage.authKey.keyArn])
+    allow(dynamodb('GetItem', 'PutItem', 'UpdateItem'), [tables.media.tableArn])
+    allow(['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'], [storage.mediaBucket.arnForObjects('media/*')])
+    allow(['s3:ListBucket'], [storage.mediaBucket.bucketArn])
+    allow(['kms:Decrypt', 'kms:GenerateDataKey'], [storage.mediaKey.keyArn])
     allow(
       ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
       queues.partitions.map((queue) => queue.queueArn),

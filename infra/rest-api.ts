@@ -16,7 +16,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
-import { acknowledge } from './acknowledge.ts'
+import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import { Handler } from './function.ts'
 import type { LiveApi } from './live-api.ts'
 import type { Queues } from './queues.ts'
@@ -87,6 +87,44 @@ export class RestApi extends Construct {
     messages.allowIndex(tables.messages, 'waiting')
     messages.allowItems(tables.accounts, ['rate#*', 'usage#*'], 'UpdateItem')
     messages.allowSend(...queues.partitions.map((queue) => queue.queueArn))
+
+    const media = new Handler(this, 'Media', {
+      handler: 'http/media',
+      settings,
+      // A caller may wait 20 s for a download.
+      timeout: Duration.seconds(29),
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        MESSAGES_TABLE: tables.messages.tableName,
+        MEDIA_TABLE: tables.media.tableName,
+        MEDIA_BUCKET: storage.mediaBucket.bucketName,
+        MEDIA_RETENTION_DAYS: String(settings.mediaRetentionDays),
+        ...doorbells,
+      },
+    })
+    media.allowTable(tables.connections, 'GetItem')
+    media.allowTable(tables.messages, 'GetItem')
+    media.allowTable(tables.media, 'GetItem', 'PutItem', 'DeleteItem')
+    media.allowSend(...queues.partitions.map((queue) => queue.queueArn))
+    // What its presigned addresses may do, they may do by this role.
+    media.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
+        resources: [storage.mediaBucket.arnForObjects('media/*')],
+      }),
+    )
+    acknowledge(
+      media.role ?? media,
+      allObjectsFinding(this, storage.mediaBucket, 'media/'),
+      'Media are objects of all business profiles, named at run time; the role names the folder that holds nothing else.',
+    )
+    // Without it S3 answers 403 for an object that is missing.
+    media.addToRolePolicy(
+      new PolicyStatement({ actions: ['s3:ListBucket'], resources: [storage.mediaBucket.bucketArn] }),
+    )
+    media.addToRolePolicy(
+      new PolicyStatement({ actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [storage.mediaKey.keyArn] }),
+    )
 
     const liveTickets = new Handler(this, 'LiveTickets', {
       handler: 'http/live-tickets',
@@ -168,6 +206,7 @@ export class RestApi extends Construct {
     const functions = {
       connections,
       messages,
+      media,
       'live-tickets': liveTickets,
       account,
       admin,

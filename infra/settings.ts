@@ -56,6 +56,8 @@ const schema = z
     sendsPerSecond: z.coerce.number().int().min(1).max(10_000).default(50),
     /** How long message rows are kept, where their business profile says nothing else. */
     messageRetentionDays: z.coerce.number().int().min(1).max(3650).default(90),
+    /** How long media are kept: uploaded ones, and those of received messages. */
+    mediaRetentionDays: z.coerce.number().int().min(1).max(3650).default(30),
   })
   .refine((s) => s.stage !== 'production' || s.dataRemoval === 'retain', {
     path: ['dataRemoval'],

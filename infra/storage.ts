@@ -1,7 +1,7 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { AttributeType, Billing, ProjectionType, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { Key } from 'aws-cdk-lib/aws-kms'
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { type KeyAttribute, type TableName, tableNames, tables } from '../shared/aws/tables.ts'
@@ -13,11 +13,13 @@ const attribute = (key: KeyAttribute) => ({
   type: key.type === 'N' ? AttributeType.NUMBER : AttributeType.STRING,
 })
 
-/** Everything that must outlive a deployment: tables, the auth bucket, the admin key. */
+/** Everything that must outlive a deployment: tables, the auth and media buckets, the admin key. */
 export class Storage extends Construct {
   readonly tables: Readonly<Record<TableName, TableV2>>
   readonly authBucket: Bucket
   readonly authKey: Key
+  readonly mediaBucket: Bucket
+  readonly mediaKey: Key
   readonly adminApiKey: Secret
 
   constructor(scope: Construct, id: string, settings: Settings) {
@@ -69,6 +71,41 @@ export class Storage extends Construct {
       this.authBucket,
       'AwsSolutions-S1',
       'Only the connector role reads and writes this bucket; object access is auditable by CloudTrail data events.',
+    )
+
+    this.mediaKey = new Key(this, 'MediaKey', {
+      description: 'Encrypts media of WhatsApp messages',
+      enableKeyRotation: true,
+      removalPolicy,
+    })
+    this.mediaBucket = new Bucket(this, 'MediaBucket', {
+      encryption: BucketEncryption.KMS,
+      encryptionKey: this.mediaKey,
+      bucketKeyEnabled: true,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      lifecycleRules: [
+        { id: 'end-of-media', expiration: Duration.days(settings.mediaRetentionDays) },
+        { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      ],
+      // Browsers upload to and download from presigned addresses; who has none gets nothing from any origin.
+      cors: [
+        {
+          allowedOrigins: [...settings.corsOrigins],
+          allowedMethods: [HttpMethods.PUT, HttpMethods.GET, HttpMethods.HEAD],
+          allowedHeaders: ['content-type', 'x-amz-checksum-sha256'],
+          exposedHeaders: ['etag'],
+          maxAge: 3_600,
+        },
+      ],
+      removalPolicy,
+    })
+    acknowledge(
+      this.mediaBucket,
+      'AwsSolutions-S1',
+      'Objects are reached by addresses of some minutes, each given out by an API call that is logged; object access is auditable by CloudTrail data events.',
     )
 
     this.adminApiKey = new Secret(this, 'AdminApiKey', {

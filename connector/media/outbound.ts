@@ -5,7 +5,7 @@ import { judgeMedium, mediaRules } from '../../shared/domain/media.ts'
 import type { MediaObjects, MediaRow, MediaStore, WhatsAppUpload } from '../../shared/domain/stores/media.ts'
 import type { ConnectionRef, SendContent } from '../../shared/domain/words.ts'
 import { fetchLink, LinkFailure, linkLimits } from '../../shared/net/fetch-link.ts'
-import type { AddressGuard } from '../../shared/net/public-addresses.ts'
+import type { TargetScope } from '../../shared/net/targets.ts'
 import type { Clock, Log, Prepared, RefusedCode } from '../ports.ts'
 import { type Digests, encrypted, encryptedBytes } from './ciphers.ts'
 import { type MediaHosts, uploadToWhatsApp } from './hosts.ts'
@@ -18,7 +18,8 @@ export interface OutboundMediaDependencies {
   readonly store: MediaStore
   readonly objects: MediaObjects
   readonly transfers: Transfers
-  readonly guard: AddressGuard
+  /** Where links may lead to. */
+  readonly linkTargets: TargetScope
   /** How long rows of fetched links are kept. */
   readonly keptMs: number
 }
@@ -130,11 +131,11 @@ export class OutboundMedia {
     signal: AbortSignal,
   ): Promise<MediaRow> {
     if (row?.state === 'ready') return row
-    const { store, objects, clock, guard, keptMs } = this.#deps
+    const { store, objects, clock, linkTargets, keptMs } = this.#deps
     const limits = { ...linkLimits, bytesMax: mediaRules[kind].bytesMax }
     for (let tries = 1; ; tries += 1) {
       try {
-        const { contentType, filename, body } = await fetchLink(link, guard, limits, signal)
+        const { contentType, filename, body } = await fetchLink(link, linkTargets, limits, signal)
         await objects.write(ref.businessProfileId, mediaId, body, { contentType })
         const at = new Date(clock.now()).toISOString()
         const fetched: MediaRow = {

@@ -1,6 +1,7 @@
+import { sentMedium } from '../../shared/domain/content.ts'
 import { typingMs } from '../../shared/domain/pace.ts'
 import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
-import type { ConnectionRef, SendError } from '../../shared/domain/words.ts'
+import { assertNever, type ConnectionRef, type SendError } from '../../shared/domain/words.ts'
 import type { HandOver, SessionSettings, WhatsAppSocket } from '../ports.ts'
 import { type EntryState, mayBeLeaving, type SendEntry } from './send-entry.ts'
 import type { SendList } from './send-list.ts'
@@ -115,7 +116,7 @@ export class Delivery {
   #type(entry: SendEntry): void {
     const { chat, content } = entry.row
     if (!this.#listener.showsTyping() || this.#socket.typing === undefined || entry.attempted) {
-      void this.#hand(entry)
+      void this.#prepare(entry)
       return
     }
     entry.state = 'typing'
@@ -125,8 +126,34 @@ export class Delivery {
       delete entry.timer
       if (entry.state !== 'typing' || this.#over) return
       if (this.#finishing) this.#list.putBack(entry)
-      else void this.#hand(entry)
+      else void this.#prepare(entry)
     })
+  }
+
+  /** A medium goes to WhatsApp before the message that refers to it. */
+  async #prepare(entry: SendEntry): Promise<void> {
+    const { whatsappId, content } = entry.row
+    if (this.#socket.prepare === undefined || sentMedium(content) === undefined) return this.#hand(entry)
+    if (!this.#store.holding.held()) return
+    entry.state = 'preparing'
+    // It counts no longer among those that are on their way: others may go.
+    this.#listener.onProgress()
+    const prepared = await this.#socket.prepare(whatsappId, content)
+    if ((entry.state as EntryState) !== 'preparing' || this.#over) return
+    switch (prepared.kind) {
+      case 'ready':
+        if (this.#finishing) this.#list.putBack(entry)
+        else await this.#hand(entry)
+        return
+      case 'not_ready':
+        this.#stayed(entry, { kind: 'not_sent', why: prepared.why })
+        return
+      case 'refused':
+        this.#stayed(entry, prepared)
+        return
+      default:
+        assertNever(prepared)
+    }
   }
 
   async #hand(entry: SendEntry): Promise<void> {
@@ -161,6 +188,21 @@ export class Delivery {
         this.#store.log.warn({ messageId, why: result.why }, 'A send may or may not have left')
         this.#awaitAck(entry)
         break
+      case 'not_sent':
+      case 'refused':
+        this.#stayed(entry, result)
+        return
+      default:
+        assertNever(result)
+    }
+    this.#listener.onProgress()
+    this.#list.tellIfQuiet()
+  }
+
+  /** Nothing of it left. */
+  #stayed(entry: SendEntry, result: Extract<HandOver, { kind: 'not_sent' | 'refused' }>): void {
+    const { messageId } = entry.row
+    switch (result.kind) {
       case 'not_sent':
         this.#store.log.warn({ messageId, why: result.why }, 'A send did not leave, trying again')
         entry.timer = this.#store.clock.after(notSentRetryMs, () => {

@@ -70,6 +70,8 @@ export class Departures {
     const busyChats = new Set<string>()
     for (const entry of this.#list.all()) {
       if (isLeaving(entry)) busyChats.add(entry.row.chat)
+      // Media move by a limit of their own, and may take minutes.
+      if (entry.state === 'preparing') continue
       if (isLeaving(entry) || entry.state === 'unacked') inFlight += 1
     }
     let everyone: PaceWait | undefined

@@ -9,6 +9,8 @@ export type EntryState =
   | 'claiming'
   /** "typing…" is shown in its chat. Nothing left yet. */
   | 'typing'
+  /** Its medium is on the way to WhatsApp's media server. Nothing of the message left yet. */
+  | 'preparing'
   /** The socket has it; its bytes may be leaving. */
   | 'handing'
   /** Left, its ack is awaited. */
@@ -37,12 +39,12 @@ export interface SendEntry {
 
 /** On its way out of the list: its chat waits for it. */
 export function isLeaving({ state }: SendEntry): boolean {
-  return state === 'handing' || state === 'claiming' || state === 'typing'
+  return state === 'handing' || state === 'claiming' || state === 'typing' || state === 'preparing'
 }
 
 /** Bytes of it may be on their way at this moment. */
 export function mayBeLeaving({ state }: SendEntry): boolean {
-  return state !== 'waiting' && state !== 'claiming' && state !== 'typing'
+  return state !== 'waiting' && state !== 'claiming' && state !== 'typing' && state !== 'preparing'
 }
 
 /** Nothing of it happens by itself any more. */

@@ -1,3 +1,4 @@
+import { receivedMedium } from '../../shared/domain/content.ts'
 import type { ConnectionEnd } from '../../shared/domain/disconnect.ts'
 import { type Ignoring, isIgnored } from '../../shared/domain/ignoring.ts'
 import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
@@ -31,6 +32,8 @@ export class SessionSocket {
   readonly #onEvent: (event: SocketEvent) => void
   /** What comes in and is not stored. */
   ignore: Ignoring | undefined
+  /** Media are downloaded as they come. */
+  downloadsMedia = false
   #socket: WhatsAppSocket | undefined
   #generation = 0
   #storing = 0
@@ -127,6 +130,8 @@ export class SessionSocket {
     const { clock, holding } = this.#store
     const row = inboundRow(this.#ref, holding.epoch, message, clock.now(), this.#inboundKeptMs)
     await untilStored(this.#store, 'inbound message', () => this.#messages.putInbound(row))
+    // In the background, and lost with the socket: what was not downloaded then is downloaded on demand.
+    if (this.downloadsMedia && receivedMedium(row.content) !== undefined) this.#socket?.fetchMedium?.(row.messageId)
   }
 
   async #stored(work: () => Promise<void>): Promise<void> {

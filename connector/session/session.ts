@@ -161,6 +161,7 @@ class ConnectionSession implements Session {
   adopt(row: ConnectionRow): void {
     if (this.#over.signal.aborted) return
     this.#socket.ignore = row.ignore
+    this.#socket.downloadsMedia = row.downloadMedia === 'eager'
     const said = JSON.stringify(row.pace)
     if (said === this.#pace) return
     this.#pace = said
@@ -169,6 +170,10 @@ class ConnectionSession implements Session {
 
   gesture(gesture: Gesture): void {
     if (!this.#over.signal.aborted) this.#socket.current?.gesture?.(gesture)
+  }
+
+  fetchMedium(messageId: string): void {
+    if (!this.#over.signal.aborted) this.#socket.current?.fetchMedium?.(messageId)
   }
 
   enqueue(row: OutboundRow): void {

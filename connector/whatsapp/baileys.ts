@@ -8,7 +8,6 @@ import {
 import type { MessageLookup } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, SendContent } from '../../shared/domain/words.ts'
 import { ConnectionAuthState } from '../auth/auth-state.ts'
-import type { OutboundMedia } from '../media/outbound.ts'
 import type { AuthState, Clock, Log, OpenRequest, WhatsAppPort } from '../ports.ts'
 import { baileysLogger } from './baileys-log.ts'
 import { BoundedCache } from './bounded-cache.ts'
@@ -24,7 +23,7 @@ import { takesConnections } from './reachability.ts'
 import { References } from './references.ts'
 import { RetryRenewals } from './renewals.ts'
 import { signalRepository } from './signal-repository.ts'
-import { BaileysSocket } from './socket.ts'
+import { BaileysSocket, type SocketMedia } from './socket.ts'
 
 export interface WhatsAppSettings {
   /** Absent: WhatsApp's own. */
@@ -50,8 +49,8 @@ export interface WhatsAppDependencies {
   readonly sentContent?: (ref: ConnectionRef, whatsappId: string) => Promise<SendContent | undefined>
   /** The messages that others refer to: replies, reactions, edits. Absent: none is found. */
   readonly messages?: MessageLookup
-  /** Absent: no media are sent. */
-  readonly outboundMedia?: OutboundMedia
+  /** Absent: media are neither sent nor downloaded. */
+  readonly media?: SocketMedia
 }
 
 const minuteMs = 60_000
@@ -63,8 +62,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
   if (settings.rootKey !== undefined) WA_CERT_DETAILS.PUBLIC_KEY = rootKeyOf(settings.rootKey)
   const logger = baileysLogger(log)
   // A server without TLS, as in local mode, has its media without TLS as well.
-  const plain = settings.url?.startsWith('ws:') ?? false
-  const media = deps.outboundMedia && { outbound: deps.outboundMedia, plain }
+  const plainMedia = settings.url?.startsWith('ws:') ?? false
   const retries = new BoundedCache(clock, 20_000, 60 * minuteMs)
   const calls = new BoundedCache(clock, 5_000, 5 * minuteMs)
   const groupMetadata = new BoundedCache(clock, 2_000, 10 * minuteMs)
@@ -86,7 +84,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         onInbound: (message) => listener.onInbound(message),
       })
       const renewals = new RetryRenewals(state, clock)
-      const composer = new Composer(ref, state, deps.messages, deps.outboundMedia)
+      const composer = new Composer(ref, state, deps.messages, deps.media?.outbound)
       const gestures = new Gestures(ref, deps.messages)
       const groups = new GroupCache(groupMetadata.view(account))
       const sock = makeWASocket({
@@ -124,7 +122,9 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
       return new BaileysSocket(
         {
           ref,
-          ...(media && { media }),
+          plainMedia,
+          ...(deps.media && { media: deps.media }),
+          ...(deps.messages && { messages: deps.messages }),
           clock,
           log: socketLog,
           sendTimeoutMs: settings.sendTimeoutMs,

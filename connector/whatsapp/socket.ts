@@ -1,14 +1,17 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { type BinaryNode, isJidGroup, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import type { WebSocket } from 'ws'
+import type { MessageLookup } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, Gesture, SendContent } from '../../shared/domain/words.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
 import type { MediaHosts } from '../media/hosts.ts'
+import type { InboundMedia } from '../media/inbound.ts'
 import type { OutboundMedia } from '../media/outbound.ts'
 import type {
   Clock,
   ConnectionEnd,
   HandOver,
+  InboundRow,
   Log,
   OpenRequest,
   Prepared,
@@ -23,6 +26,7 @@ import type { Gestures } from './gestures.ts'
 import { type GroupCache, prepareGroup } from './groups.ts'
 import type { Inbox } from './inbox.ts'
 import { watchIncoming } from './incoming.ts'
+import { directPathOf, mediaRequest, statusOf } from './media-request.ts'
 import { watchPairing } from './pairing.ts'
 import { prepareRecipient } from './recipient.ts'
 import type { RetryRenewals } from './renewals.ts'
@@ -30,14 +34,16 @@ import { type SendTry, sendScope } from './send-scope.ts'
 
 export interface SocketMedia {
   readonly outbound: OutboundMedia
-  /** Media hosts without TLS. */
-  readonly plain: boolean
+  readonly inbound: InboundMedia
 }
 
 export interface BaileysSocketDependencies {
   readonly ref: ConnectionRef
-  /** Absent: no media are sent. */
+  /** Absent: media are neither sent nor downloaded. */
   readonly media?: SocketMedia
+  /** Media hosts without TLS. */
+  readonly plainMedia: boolean
+  readonly messages?: MessageLookup
   readonly clock: Clock
   readonly log: Log
   readonly sendTimeoutMs: number
@@ -53,6 +59,8 @@ export interface BaileysSocketDependencies {
 const drainMs = 2_000
 const closeMs = 1_000
 const logoutMs = 5_000
+/** For the phone to upload a medium again. */
+const renewMs = 60_000
 
 /** One Baileys socket from its making to its `closed`. */
 export class BaileysSocket implements WhatsAppSocket {
@@ -138,9 +146,46 @@ export class BaileysSocket implements WhatsAppSocket {
     }
   }
 
+  fetchMedium(messageId: string): void {
+    if (this.#ended || this.#phase !== 'open') return
+    this.#fetchMedium(messageId).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#deps.log.warn({ messageId, reason }, 'A medium could not be downloaded')
+    })
+  }
+
+  async #fetchMedium(messageId: string): Promise<void> {
+    const { media, messages, ref } = this.#deps
+    const row = await messages?.find(ref, messageId)
+    if (media === undefined || row?.direction !== 'inbound') return
+    await media.inbound.fetch(row, {
+      hosts: this.#mediaHosts(),
+      signal: this.#over.signal,
+      renew: () => this.#renewMedium(row),
+    })
+  }
+
+  /** Asks the phone to upload a medium again. Its new path; undefined where the phone has it no more. */
+  async #renewMedium(row: InboundRow): Promise<string | undefined> {
+    const message = mediaRequest(row)
+    if (message === undefined) return undefined
+    const asked = this.#sock.updateMediaMessage(message).then(
+      ({ message: renewed }) => ({ path: directPathOf(renewed) }),
+      (error: unknown) => {
+        // A phone that has it no more says so; whatever else goes wrong may be otherwise next time.
+        if (statusOf(error) === 404) return { path: undefined }
+        throw error
+      },
+    )
+    const answer = await this.#bounded(renewMs, asked, (): { path?: string } => {
+      throw new Error('the phone did not answer')
+    })
+    return answer.path
+  }
+
   #mediaHosts(): MediaHosts {
     return {
-      plain: this.#deps.media?.plain ?? false,
+      plain: this.#deps.plainMedia,
       current: async (renew) => {
         const { hosts, auth } = await this.#sock.refreshMediaConn(renew)
         return { hosts: hosts.map(({ hostname }) => hostname), auth }

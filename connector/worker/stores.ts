@@ -4,12 +4,15 @@ import { workerConnections } from '../../shared/aws/connections.ts'
 import { directDocumentClient } from '../../shared/aws/direct-documents.ts'
 import { doorbellQueue } from '../../shared/aws/doorbells.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'
+import { mediaStore } from '../../shared/aws/media.ts'
+import { mediaObjects } from '../../shared/aws/media-objects.ts'
 import { messageLookup } from '../../shared/aws/message-lookup.ts'
 import { workerMessages } from '../../shared/aws/messages.ts'
 import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellQueue } from '../../shared/domain/stores/doorbell.ts'
 import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
+import type { MediaObjects, MediaStore } from '../../shared/domain/stores/media.ts'
 import type { MessageLookup, WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { Config } from '../config.ts'
 
@@ -18,12 +21,15 @@ export interface Stores {
   readonly messages: WorkerMessages
   readonly messageLookup: MessageLookup
   readonly auth: AuthStore
+  readonly media: MediaStore
+  readonly mediaObjects: MediaObjects
   readonly fleet: FleetStore
   readonly doorbells: DoorbellQueue
 }
 
 /** Restoring hundreds of connections reads their auth state side by side. */
 const storeSockets = 100
+const mediaSilenceMs = 60_000
 
 /** All stores over the SDK, with timeouts of their own; polling has as many sockets as there are queues to poll. */
 export function openStores(config: Config): Stores {
@@ -35,6 +41,12 @@ export function openStores(config: Config): Stores {
     messages: workerMessages({ documents, table: config.MESSAGES_TABLE }),
     messageLookup: messageLookup({ documents, table: config.MESSAGES_TABLE }),
     auth: authStore({ documents, table: config.AUTH_TABLE, objects, bucket: config.AUTH_BUCKET }),
+    media: mediaStore({ documents, table: config.MEDIA_TABLE }),
+    // Of its own: a reading waits for as long as what is read goes on elsewhere.
+    mediaObjects: mediaObjects({
+      objects: objectClient({ region, sockets: 4 * config.MEDIA_TRANSFERS, requestTimeoutMs: mediaSilenceMs }),
+      bucket: config.MEDIA_BUCKET,
+    }),
     // A client of its own: the fleet is looked at while the other's sockets are all busy.
     fleet: fleetStore({
       documents: directDocumentClient({ region, sockets: 10, requestTimeoutMs: 2_000 }),

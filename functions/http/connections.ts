@@ -153,6 +153,7 @@ export const handler = httpHandler({
       pairing: body.pairing,
       ...given('phoneNumber', body.phoneNumber),
       ...given('ignore', body.ignore),
+      ...given('downloadMedia', body.downloadMedia),
       ...pairingStatus,
       retention,
       ...given('sendsPerDay', sendsPerDay ?? undefined),
@@ -182,8 +183,13 @@ export const handler = httpHandler({
   updateConnection: async (call) => {
     const seen = call.headers['if-match']
     if (isDeleting(await connectionAt(refOf(call)))) throw new Problem('connection_deleting')
-    const { label, pace, ignore } = call.body
-    const settings = { ...given('label', label), ...given('pace', pace), ...given('ignore', ignore) }
+    const { label, pace, ignore, downloadMedia } = call.body
+    const settings = {
+      ...given('label', label),
+      ...given('pace', pace),
+      ...given('ignore', ignore),
+      ...given('downloadMedia', downloadMedia),
+    }
     const version = seen === undefined ? undefined : versionOf(seen)
     const outcome = await connections.configure(refOf(call), settings, isoNow(), version)
     switch (outcome.kind) {

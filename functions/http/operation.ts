@@ -23,7 +23,12 @@ type ResponseBody<Id extends OperationId> = Contract<Id>['response'] extends { r
   : undefined
 
 export type Answer<Id extends OperationId> =
-  | { readonly body: ResponseBody<Id>; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly body: ResponseBody<Id>
+      readonly headers?: Readonly<Record<string, string>>
+      /** The route's other good status, `response.also`, instead of its first. */
+      readonly also?: true
+    }
   /** One of the route's other media types. Bytes travel as base64. */
   | {
       readonly mediaType: string
@@ -39,6 +44,7 @@ export interface BoundOperation {
   readonly route: RouteContract
   run(call: unknown): Promise<{
     readonly body?: unknown
+    readonly also?: true
     readonly headers?: Readonly<Record<string, string>>
     readonly mediaType?: string
     readonly content?: string | Uint8Array

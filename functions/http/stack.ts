@@ -53,7 +53,8 @@ function bind(operations: Operations): ReadonlyMap<string, BoundOperation> {
 }
 
 function respond(route: RouteContract, answer: Awaited<ReturnType<BoundOperation['run']>>): HttpResult {
-  const statusCode = route.response.status
+  const { status, also } = route.response
+  const statusCode = answer.also && also !== undefined ? also.status : status
   const headers = { 'cache-control': 'no-store', ...answer.headers }
   if (answer.mediaType !== undefined && answer.content !== undefined) {
     const bytes = typeof answer.content !== 'string'

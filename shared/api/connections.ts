@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { mediaDownloads } from '../domain/media.ts'
 import type { ConnectionRow } from '../domain/stores/connections.ts'
 import { connectionReasons, connectionStatuses, remedies } from '../domain/words.ts'
 import { idSchema, isoTimeSchema, pageSchema } from './common.ts'
@@ -23,6 +24,10 @@ const ignoreSchema = z
   })
   .meta({ id: 'Ignore', description: 'What comes in and is not stored.' })
 
+const downloadMediaSchema = z
+  .enum(mediaDownloads)
+  .meta({ description: 'Media of received messages: downloaded when they are asked for (default), or as they come.' })
+
 const phoneNumberNeeded = { message: 'is required when pairing is by code', path: ['phoneNumber'] }
 
 export const createConnectionSchema = z
@@ -31,6 +36,7 @@ export const createConnectionSchema = z
     phoneNumber: phoneNumberSchema.optional(),
     pairing: pairingSchema.default('qr'),
     ignore: ignoreSchema.optional(),
+    downloadMedia: downloadMediaSchema.optional(),
   })
   .refine((body) => body.pairing === 'qr' || body.phoneNumber !== undefined, phoneNumberNeeded)
   .meta({ id: 'CreateConnection' })
@@ -57,8 +63,12 @@ export const updateConnectionSchema = z
       .nullable()
       .optional()
       .meta({ description: 'Takes the place of what is ignored as a whole; null: the defaults.' }),
+    downloadMedia: downloadMediaSchema.optional(),
   })
-  .refine((body) => Object.values(body).some((value) => value !== undefined), 'must name label, pace or ignore')
+  .refine(
+    (body) => Object.values(body).some((value) => value !== undefined),
+    'must name label, pace, ignore or downloadMedia',
+  )
   .meta({ id: 'UpdateConnection' })
 
 export const connectionSchema = z
@@ -83,6 +93,7 @@ export const connectionSchema = z
       .optional()
       .meta({ description: 'WhatsApp refuses messages to new chats until then.' }),
     ignore: ignoreSchema.optional(),
+    downloadMedia: downloadMediaSchema.optional(),
     pace: paceSchema.optional().meta({ description: 'How fast the connection may write. Absent: no limits.' }),
     qr: z
       .strictObject({ text: z.string(), expiresAt: isoTimeSchema })
@@ -124,6 +135,7 @@ export function toConnection(row: ConnectionRow): Connection {
     ...given('nextAttemptAt', row.nextAttemptAt),
     ...given('restriction', row.restriction),
     ...given('ignore', row.ignore),
+    ...given('downloadMedia', row.downloadMedia),
     ...given('pace', row.pace),
     ...given('qr', pending && row.qr ? { text: row.qr.text, expiresAt: row.qr.expiresAt } : undefined),
     ...given(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { SentMedium } from '../domain/content.ts'
 import { recipientSchema } from './recipients.ts'
 
 /**
@@ -142,6 +143,58 @@ const accompaniment = {
   ...answering,
   forwarded: z.boolean().optional().meta({ description: 'Shown as forwarded.' }),
 }
+const captioned = { mentions: mentionsSchema.optional(), ...accompaniment }
+const shownOnce = {
+  viewOnce: z.boolean().optional().meta({
+    description: 'Can be opened once, and is gone then. Goes without `mentions` and `forwarded`.',
+  }),
+}
+
+const captionSchema = bodySchema.max(1_024)
+
+/** Common to all kinds of media. */
+const mediumFields = {
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,128}$/, 'is not a medium id')
+    .optional()
+    .meta({ description: 'A medium of `POST /media`, or one that was received or sent before.', example: 'med_0c9…' }),
+  link: z
+    .url({ protocol: /^https?$/, error: 'must be an https:// address' })
+    .max(2_000)
+    .optional()
+    .meta({ description: 'Fetched when the message is sent.', example: 'https://example.com/tea.jpg' }),
+}
+
+const hasOneSource = ({ id, link }: SentMedium): boolean => (id === undefined) !== (link === undefined)
+
+function mediumSchema<Shape extends z.core.$ZodShape>(id: string, fields: Shape) {
+  return z
+    .strictObject({ ...mediumFields, ...fields })
+    .refine((medium: unknown) => hasOneSource(medium as SentMedium), {
+      message: 'needs either id or link',
+    })
+    .meta({ id })
+}
+
+const mediaKinds = {
+  image: mediumSchema('ImageToSend', { caption: captionSchema.optional() }),
+  video: mediumSchema('VideoToSend', {
+    caption: captionSchema.optional(),
+    gif: z.boolean().optional().meta({ description: 'Plays by itself, over and over, without sound.' }),
+  }),
+  audio: mediumSchema('AudioToSend', {
+    voice: z.boolean().optional().meta({ description: 'Shown as a voice note; must be Opus in Ogg.' }),
+  }),
+  document: mediumSchema('DocumentToSend', {
+    caption: captionSchema.optional(),
+    filename: shortSchema(255)
+      .regex(/^[^\p{C}/\\]+$/u, 'must be a name without folders')
+      .optional()
+      .meta({ description: 'Shown to the recipient.' }),
+  }),
+  sticker: mediumSchema('StickerToSend', {}),
+}
 
 /** Fields of each kind beside `type`. */
 export const sendKinds = {
@@ -149,6 +202,11 @@ export const sendKinds = {
   location: { location: locationSchema, ...accompaniment },
   contacts: { contacts: z.array(contactSchema).min(1).max(20), ...accompaniment },
   poll: { poll: pollSchema, ...answering },
+  image: { image: mediaKinds.image, ...shownOnce, ...captioned },
+  video: { video: mediaKinds.video, ...shownOnce, ...captioned },
+  audio: { audio: mediaKinds.audio, ...shownOnce, ...accompaniment },
+  document: { document: mediaKinds.document, ...captioned },
+  sticker: { sticker: mediaKinds.sticker, ...accompaniment },
   reaction: { reaction: z.strictObject({ message_id: messageIdSchema, emoji: emojiSchema }).meta({ id: 'Reaction' }) },
   edit: { edit: z.strictObject({ message_id: messageIdSchema, text: bodySchema }).meta({ id: 'Edit' }) },
   delete: { delete: referenceSchema },
@@ -156,13 +214,34 @@ export const sendKinds = {
 
 const typeNames = Object.keys(sendKinds).join(', ')
 
+/** What is gone once it was seen names nobody and was never somebody else's. */
+function fitsViewOnce(send: unknown): boolean {
+  const { viewOnce, mentions, forwarded } = send as Readonly<Record<string, unknown>>
+  return viewOnce !== true || (mentions === undefined && forwarded !== true)
+}
+
 /** One strict object per kind, told apart by `type`; `common` is what every kind has. */
 export function sendSchema<Common extends z.core.$ZodShape>(common: Common) {
   const kind = <Type extends keyof typeof sendKinds>(type: Type) =>
     z.strictObject({ ...common, type: z.literal(type), ...sendKinds[type] })
-  return z.discriminatedUnion(
-    'type',
-    [kind('text'), kind('location'), kind('contacts'), kind('poll'), kind('reaction'), kind('edit'), kind('delete')],
-    { error: (issue) => (issue.code === 'invalid_union' ? `must be one of: ${typeNames}` : undefined) },
-  )
+  return z
+    .discriminatedUnion(
+      'type',
+      [
+        kind('text'),
+        kind('image'),
+        kind('video'),
+        kind('audio'),
+        kind('document'),
+        kind('sticker'),
+        kind('location'),
+        kind('contacts'),
+        kind('poll'),
+        kind('reaction'),
+        kind('edit'),
+        kind('delete'),
+      ],
+      { error: (issue) => (issue.code === 'invalid_union' ? `must be one of: ${typeNames}` : undefined) },
+    )
+    .refine(fitsViewOnce, { message: 'goes without mentions and forwarded', path: ['viewOnce'] })
 }

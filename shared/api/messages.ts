@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { receivedMedium, sentMedium } from '../domain/content.ts'
 import type { MessageRow } from '../domain/stores/messages.ts'
 import { assertNever, chatPresences, type SendContent, sendErrorCodes, sendStatuses } from '../domain/words.ts'
 import { idSchema, isoTimeSchema, pageQuerySchema, pageSchema } from './common.ts'
@@ -75,6 +76,10 @@ const common = {
   messageId: idSchema,
   connectionId: idSchema,
   chat: z.string().meta({ description: 'JID of the chat.' }),
+  media: z
+    .strictObject({ href: z.string().meta({ description: 'Path of the call that gives it.' }) })
+    .optional()
+    .meta({ description: 'The message has a medium that can be downloaded.' }),
   group: z.literal(true).optional().meta({ description: 'The chat is a group; `from` is who wrote it.' }),
   ...shownContentFields,
   version: z.int().min(0),
@@ -133,6 +138,15 @@ export const acceptedMessageSchema = z
   .meta({ id: 'AcceptedMessage' })
 export type AcceptedMessage = z.infer<typeof acceptedMessageSchema>
 
+const mediaHref = ({ connectionId, messageId }: MessageRow): string =>
+  `/connections/${connectionId}/messages/${messageId}/media`
+
+function hasMedium(row: MessageRow): boolean {
+  return row.direction === 'outbound'
+    ? sentMedium(row.content) !== undefined
+    : receivedMedium(row.content)?.medium.source !== undefined
+}
+
 /** The public shape of a stored message, both directions. */
 export function toMessage(row: MessageRow): Message {
   const base = {
@@ -141,6 +155,7 @@ export function toMessage(row: MessageRow): Message {
     chat: row.chat,
     ...(row.chat.endsWith('@g.us') ? { group: true as const } : {}),
     ...shownContent(row.content),
+    ...given('media', hasMedium(row) ? { href: mediaHref(row) } : undefined),
     version: row.version,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,

@@ -88,12 +88,13 @@ function operation(route: RouteContract, schemas: Components): Json {
 }
 
 function success(route: RouteContract, schemas: Components): Json {
-  const { status, description, body, otherMediaTypes = [] } = route.response
+  const { status, description, also, body, otherMediaTypes = [] } = route.response
   const content = {
     ...(body ? { 'application/json': { schema: schemas.reference(body, 'output') } } : {}),
     ...Object.fromEntries(otherMediaTypes.map((type) => [type, {}])),
   }
-  return { [status]: { description, ...(Object.keys(content).length > 0 ? { content } : {}) } }
+  const answer = (text: string) => ({ description: text, ...(Object.keys(content).length > 0 ? { content } : {}) })
+  return { [status]: answer(description), ...(also ? { [also.status]: answer(also.description) } : {}) }
 }
 
 /** Codes with the same status share a response. */

@@ -29,6 +29,7 @@ import {
 } from './dead-letters.ts'
 import { erasurePageSchema, erasureSchema, startErasureSchema } from './erasures.ts'
 import { liveTicketSchema } from './live.ts'
+import { createMediaSchema, mediaSchema, newMediaSchema, preferSchema } from './media.ts'
 import {
   acceptedMessageSchema,
   chatPresenceSchema,
@@ -43,13 +44,15 @@ import type { Scope } from './scopes.ts'
 
 export type HttpMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** Name of the function under `functions/http/` that answers. */
-export type HttpFunction = 'connections' | 'messages' | 'live-tickets' | 'account' | 'admin' | 'dead-letters' | 'public'
+export type HttpFunction = 'connections' | 'messages' | 'media' | 'live-tickets' | 'account' | 'admin' | 'dead-letters' | 'public'
 /** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
 export type HttpAuth = 'tenant' | 'admin' | 'none'
 
 export interface ResponseContract {
   readonly status: number
   readonly description: string
+  /** Another good status with the same body, and when it is given. */
+  readonly also?: { readonly status: number; readonly description: string }
   /** Body as `application/json`. Absent: no body, or only `otherMediaTypes`. */
   readonly body?: z.ZodType
   /** Media types beside JSON that the caller may ask for. */
@@ -104,6 +107,7 @@ interface RouteParts {
 const noParams = z.strictObject({})
 const connectionParams = z.strictObject({ connectionId: idSchema })
 const messageParams = z.strictObject({ connectionId: idSchema, messageId: idSchema })
+const mediaParams = z.strictObject({ mediaId: idSchema })
 const profileParams = z.strictObject({ businessProfileId: idSchema })
 const keyParams = z.strictObject({ businessProfileId: idSchema, keyId: idSchema })
 const ownKeyParams = z.strictObject({ keyId: idSchema })
@@ -349,6 +353,78 @@ export const routes = {
     body: chatPresenceSchema,
     response: { status: 202, description: 'Accepted.' },
     problems: ['connection_not_found', 'not_connected'],
+  },
+  createMedia: {
+    ...ofTenant,
+    method: 'POST',
+    path: '/media',
+    function: 'media',
+    operationId: 'createMedia',
+    tag: 'Media',
+    scope: 'media',
+    summary: 'Registers a medium and gives the address that its bytes are uploaded to.',
+    description:
+      'Upload the bytes by `PUT` to `upload.url` with `upload.headers`: type and size are part of the signature. Then send messages with its id. Media end by themselves.',
+    params: noParams,
+    body: createMediaSchema,
+    response: { status: 201, description: 'The medium, and where its bytes go.', body: newMediaSchema },
+    problems: [],
+  },
+  getMedia: {
+    ...ofTenant,
+    method: 'GET',
+    path: '/media/{mediaId}',
+    function: 'media',
+    operationId: 'getMedia',
+    tag: 'Media',
+    scope: 'media',
+    summary: 'Gives a medium, with an address to download it from once it is ready.',
+    params: mediaParams,
+    response: { status: 200, description: 'The medium.', body: mediaSchema },
+    problems: ['media_not_found'],
+  },
+  deleteMedia: {
+    ...ofTenant,
+    method: 'DELETE',
+    path: '/media/{mediaId}',
+    function: 'media',
+    operationId: 'deleteMedia',
+    tag: 'Media',
+    scope: 'media',
+    summary: 'Deletes a medium before its time. What was sent of it stays at WhatsApp.',
+    params: mediaParams,
+    response: { status: 204, description: 'Deleted, or it was not there.' },
+    problems: [],
+  },
+  getMessageMedia: {
+    ...ofTenant,
+    method: 'GET',
+    path: '/connections/{connectionId}/messages/{messageId}/media',
+    function: 'media',
+    operationId: 'getMessageMedia',
+    tag: 'Media',
+    scope: 'media',
+    summary: 'Gives the medium of a message; one that was received is downloaded from WhatsApp on demand.',
+    description:
+      'The first call for a received message has a worker download it; call again, or wait with `Prefer: wait=N`. A medium that WhatsApp has deleted is asked for from the phone.',
+    params: messageParams,
+    headers: z.object({ prefer: preferSchema }),
+    response: {
+      status: 200,
+      description: 'The medium, with an address to download it from.',
+      also: { status: 202, description: 'It is being fetched: call again after `Retry-After`.' },
+      body: mediaSchema,
+    },
+    problems: [
+      'connection_not_found',
+      'message_not_found',
+      'no_media',
+      'media_not_found',
+      'not_connected',
+      'media_gone',
+      'media_too_large',
+      'media_unreachable',
+    ],
   },
   createLiveTicket: {
     ...ofTenant,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { contentTypes, type InboundContent, type MediaSource } from '../domain/content.ts'
+import { contentTypes, type InboundContent, type ReceivedMedium, type SentMedium } from '../domain/content.ts'
 import { assertNever, type SendContent } from '../domain/words.ts'
 
 /** What callers see of a message's content: `type`, the field of that name, and what accompanies it. */
@@ -11,6 +11,8 @@ const flag = z.boolean().optional()
 
 const mediumSchema = z
   .strictObject({
+    id: string.meta({ description: 'As it was sent.' }),
+    link: string.meta({ description: 'As it was sent.' }),
     mimeType: string,
     bytes: number,
     sha256: string.meta({ description: 'Base64.' }),
@@ -114,6 +116,7 @@ export function shownContent(content: SendContent | InboundContent): Shown {
   }
 }
 
-function withoutSource<T extends { readonly source?: MediaSource }>({ source: _, ...shown }: T): Omit<T, 'source'> {
+function withoutSource(medium: SentMedium | ReceivedMedium): object {
+  const { source: _, ...shown } = medium as ReceivedMedium
   return shown
 }

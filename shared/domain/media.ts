@@ -10,6 +10,10 @@ interface KindRules {
   readonly bytesMax: number
 }
 
+/** When media of received messages are downloaded: as they come, or when they are asked for. */
+export const mediaDownloads = ['on_demand', 'eager'] as const
+export type MediaDownload = (typeof mediaDownloads)[number]
+
 const MiB = 1024 * 1024
 
 export const mediaRules: Readonly<Record<MediaKind, KindRules>> = {

@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { type AddressGuard, PrivateAddress } from './public-addresses.ts'
+import { checkTarget, guardedLookup, TargetRefused, type TargetScope } from './targets.ts'
 
 export interface LinkLimits {
   readonly bytesMax: number
@@ -16,7 +16,7 @@ export interface LinkLimits {
 export const linkLimits: Omit<LinkLimits, 'bytesMax'> = {
   redirectsMax: 3,
   headMs: 10_000,
-  silenceMs: 10_000,
+  silenceMs: 20_000,
   totalMs: 300_000,
 }
 
@@ -47,22 +47,22 @@ export interface FetchedLink {
  */
 export async function fetchLink(
   link: string,
-  guard: AddressGuard,
+  scope: TargetScope,
   limits: LinkLimits,
   signal?: AbortSignal,
 ): Promise<FetchedLink> {
   const total = AbortSignal.timeout(limits.totalMs)
   const end = signal === undefined ? total : AbortSignal.any([signal, total])
-  let url = parse(link)
+  let url = parse(link, scope)
   for (let redirects = 0; ; redirects += 1) {
-    const response = await head(url, guard, limits, end)
+    const response = await head(url, scope, limits, end)
     const status = response.statusCode ?? 0
     const { location } = response.headers
     if (status >= 300 && status < 400 && location !== undefined) {
       response.destroy()
       if (redirects >= limits.redirectsMax)
         throw new LinkFailure(`${url.host} redirects more than ${limits.redirectsMax} times`)
-      url = parse(location, url)
+      url = parse(location, scope, url)
       continue
     }
     if (status !== 200) {
@@ -83,23 +83,25 @@ export async function fetchLink(
   }
 }
 
-function parse(link: string, base?: URL): URL {
-  if (!URL.canParse(link, base)) throw new LinkFailure('it is not an address')
-  const url = new URL(link, base)
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new LinkFailure('expected an http or https address')
-  if (url.username !== '' || url.password !== '') throw new LinkFailure('expected an address without user and password')
+function parse(link: string, scope: TargetScope, base?: URL): URL {
+  const url = URL.parse(link, base?.href)
+  if (url === null) throw new LinkFailure('must be an https:// address')
+  try {
+    checkTarget(url, scope)
+  } catch (error) {
+    throw failureOf(error, url)
+  }
   return url
 }
 
 /** The answer's head. */
-function head(url: URL, guard: AddressGuard, limits: LinkLimits, signal: AbortSignal): Promise<IncomingMessage> {
-  if (!guard.allowsHost(url.hostname)) return Promise.reject(new LinkFailure(new PrivateAddress(url.hostname).message))
+function head(url: URL, scope: TargetScope, limits: LinkLimits, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? requestHttps : requestHttp
     const request: ClientRequest = send(url, {
       // No shared agent: a connection that stands open was looked up before.
       agent: false,
-      lookup: guard.lookup,
+      lookup: guardedLookup(scope),
       signal,
       headers: { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'Holdfast' },
     })
@@ -140,7 +142,7 @@ const tooLarge = (url: URL, { bytesMax }: LinkLimits): string => `${url.host} gi
 
 function failureOf(error: unknown, url: URL): LinkFailure {
   if (error instanceof LinkFailure) return error
-  if (error instanceof PrivateAddress) return new LinkFailure(error.message)
+  if (error instanceof TargetRefused) return new LinkFailure(`${url.host} ${error.message}`)
   const name = error instanceof Error ? error.name : ''
   if (name === 'AbortError' || name === 'TimeoutError') return new LinkFailure(`${url.host} took too long`, true)
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''

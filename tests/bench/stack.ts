@@ -65,6 +65,8 @@ export async function startStack(): Promise<Stack> {
     FLEET_TABLE: fleetTable.table,
     AUTH_TABLE: auth.table,
     AUTH_BUCKET: bucket,
+    MEDIA_TABLE: 'media',
+    MEDIA_BUCKET: 'media',
     PARTITION_QUEUE_PREFIX: queuePrefix,
     NODE_ENV: 'production',
     PARTITION_COUNT: String(partitionCount),

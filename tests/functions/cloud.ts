@@ -23,12 +23,13 @@ export async function startCloud() {
     startQueuesAndObjects(),
     startFakeServices(adminApiKey),
   ])
-  const [connections, messages, fleet, live, accountsTable] = await Promise.all([
+  const [connections, messages, fleet, live, accountsTable, media] = await Promise.all([
     dynamo.fresh('connections'),
     dynamo.fresh('messages'),
     dynamo.fresh('fleet'),
     dynamo.fresh('live'),
     dynamo.fresh('accounts'),
+    dynamo.fresh('media'),
   ])
   const { port } = (await sqs.queues.config.endpoint?.()) ?? {}
   const sqsUrl = `http://127.0.0.1:${port}`
@@ -57,6 +58,7 @@ export async function startCloud() {
     AWS_SECRET_ACCESS_KEY: 'tests',
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.options.endpoint,
     AWS_ENDPOINT_URL_SQS: sqsUrl,
+    AWS_ENDPOINT_URL_S3: sqsUrl,
     AWS_ENDPOINT_URL_SECRETS_MANAGER: services.url,
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'SILENT',
     CONNECTIONS_TABLE: connections.table,
@@ -64,6 +66,8 @@ export async function startCloud() {
     FLEET_TABLE: fleet.table,
     LIVE_TABLE: live.table,
     ACCOUNTS_TABLE: accountsTable.table,
+    MEDIA_TABLE: media.table,
+    MEDIA_BUCKET: await sqs.bucket('media'),
     PARTITION_QUEUE_PREFIX: partitionUrls[0]?.replace(/partition-0\.fifo$/, ''),
     PARTITION_COUNT: String(partitions),
     SENDS_DLQ_URL: urls.sendsDlq,

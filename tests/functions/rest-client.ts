@@ -34,6 +34,7 @@ export async function restClient() {
   const functions = {
     connections: (await import('../../functions/http/connections.ts')).handler,
     messages: (await import('../../functions/http/messages.ts')).handler,
+    media: (await import('../../functions/http/media.ts')).handler,
     'live-tickets': (await import('../../functions/http/live-tickets.ts')).handler,
     account: (await import('../../functions/http/account.ts')).handler,
     admin: (await import('../../functions/http/admin.ts')).handler,

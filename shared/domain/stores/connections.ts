@@ -1,4 +1,5 @@
 import type { Ignoring } from '../ignoring.ts'
+import type { MediaDownload } from '../media.ts'
 import type { Pace } from '../pace.ts'
 import type { Retention } from '../tenancy.ts'
 import type {
@@ -19,6 +20,8 @@ export interface ConnectionRow extends ConnectionRef, ConnectionStatusView {
   readonly label: string
   /** Absent: `ignoringDefault`. */
   readonly ignore?: Ignoring
+  /** When media of received messages are downloaded; absent: when they are asked for. */
+  readonly downloadMedia?: MediaDownload
   readonly pairing: PairingMethod
   /** As the caller gave it, or as WhatsApp told it after the scan. */
   readonly phoneNumber?: PhoneNumber
@@ -125,6 +128,7 @@ export interface ConnectionSettings {
   /** An operator's, carried here from the business profile. */
   readonly retention?: Retention
   readonly sendsPerDay?: number | null
+  readonly downloadMedia?: MediaDownload
 }
 
 export type SettingsOutcome =

@@ -10,6 +10,8 @@ export type Doorbell =
   | ({ readonly kind: 'settings'; readonly version: number } & ConnectionRef)
   /** All that there is of it. `gestureId` is its own. */
   | ({ readonly kind: 'gesture'; readonly gestureId: string; readonly gesture: Gesture } & ConnectionRef)
+  /** A received message's medium is asked for; its own row says what became of it. `requestId` is the ring's own. */
+  | ({ readonly kind: 'media'; readonly messageId: MessageId; readonly requestId: string } & ConnectionRef)
   | ({ readonly kind: 'command'; readonly command: CommandKind; readonly commandId: string } & ConnectionRef)
 
 export interface DoorbellRinger {

@@ -51,7 +51,7 @@ const theirs = (chat: string): InboundRow => ({
 /** The protobuf that leaves, as the recipient decodes it. */
 async function sent(content: SendContent, chat: string, referred?: MessageRow): Promise<Record<string, unknown>> {
   const made = outboundContent(content, { chat, ...(referred && { referred }), pollSecret: Buffer.alloc(32, 7) })
-  if (made.kind === 'refused') throw new Error(made.why)
+  if (made.kind !== 'message') throw new Error(made.kind === 'refused' ? made.why : made.kind)
   const { message } = await generateWAMessage(chat, made.message.content, {
     ...made.message.options,
     messageId: '3EB0NEW',

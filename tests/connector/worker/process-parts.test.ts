@@ -20,6 +20,8 @@ const environment = {
   FLEET_TABLE: 'fleet',
   AUTH_TABLE: 'auth',
   AUTH_BUCKET: 'bucket',
+  MEDIA_TABLE: 'media',
+  MEDIA_BUCKET: 'media',
   PARTITION_QUEUE_PREFIX: 'https://sqs.eu-west-1.amazonaws.com/123456789012/holdfast-',
   DOORBELL_DLQ_URL: 'https://sqs.eu-west-1.amazonaws.com/123456789012/dead.fifo',
 }

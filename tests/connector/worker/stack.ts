@@ -66,6 +66,8 @@ export async function startStack() {
     FLEET_TABLE: fleetTable.table,
     AUTH_TABLE: authTable.table,
     AUTH_BUCKET: bucket,
+    MEDIA_TABLE: 'media',
+    MEDIA_BUCKET: 'media',
     PARTITION_QUEUE_PREFIX: partitionQueuePrefix,
     PARTITION_COUNT: String(partitionCount),
     DOORBELL_DLQ_URL: deadLetters,
