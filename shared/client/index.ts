@@ -1,5 +1,6 @@
 /** Holdfast's client: `new HoldfastClient({ baseUrl, apiKey, liveUrl })`. */
 export type { Connection } from '../api/connections.ts'
+export type { Media as Medium, NewMedia } from '../api/media.ts'
 export type { AcceptedMessage, Message } from '../api/messages.ts'
 export { type ClientOptions, HoldfastClient } from './client.ts'
 export type { Answer, Body, Call, Params, Query } from './contract.ts'
@@ -8,4 +9,5 @@ export { Live, type LiveEventName, type LiveEvents, type LiveListener, type Live
 export type { Page } from './pages.ts'
 export { ProblemError } from './problem-error.ts'
 export { Connections } from './resources/connections.ts'
+export { Media, type UploadOptions } from './resources/media.ts'
 export { Messages } from './resources/messages.ts'

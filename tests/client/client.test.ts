@@ -52,6 +52,36 @@ function next<Name extends keyof LiveEvents>(client: HoldfastClient, name: Name)
   })
 }
 
+describe('media', () => {
+  it('are registered and put where the answer says, with its headers', async () => {
+    const api = await service(({ path }) => {
+      if (path === '/put?signed') return { status: 200 }
+      const headers = { 'Content-Type': 'application/pdf', 'Content-Length': '3' }
+      const upload = { method: 'PUT', url: `${api.baseUrl}put?signed`, headers, expiresAt: '2026-01-31T12:00:00.000Z' }
+      return { status: 201, body: { mediaId: 'med_1', state: 'waiting', contentType: 'application/pdf', upload } }
+    })
+    const file = new File(['pdf'], 'bill.pdf', { type: 'application/pdf' })
+    expect(await clientOf(api).media.upload(file)).toMatchObject({ mediaId: 'med_1', state: 'ready' })
+    const [register, put] = api.asked
+    expect(JSON.parse(register?.body ?? '')).toEqual({ contentType: 'application/pdf', size: 3, filename: 'bill.pdf' })
+    expect(put).toMatchObject({
+      method: 'PUT',
+      body: 'pdf',
+      headers: { 'content-type': 'application/pdf', 'content-length': '3' },
+    })
+    expect(put?.headers).not.toHaveProperty('x-api-key')
+  })
+
+  it('fail where the storage refuses the bytes', async () => {
+    const api = await service(({ method }) => {
+      const upload = { method: 'PUT', url: `${api.baseUrl}put`, headers: {}, expiresAt: '2026-01-31T12:00:00.000Z' }
+      return method === 'PUT' ? { status: 403 } : { status: 201, body: { mediaId: 'med_1', upload } }
+    })
+    const upload = clientOf(api).media.upload(new Uint8Array(3))
+    await expect(upload).rejects.toThrow(new ProblemError(403, { detail: 'The upload was refused.' }, null))
+  })
+})
+
 describe('calls', () => {
   it('send the key, the idempotency key and the body, and give the answer', async () => {
     const api = await service(() => ({ status: 202, body: { messageId: 'msg_1', status: 'queued' } }))

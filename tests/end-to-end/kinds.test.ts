@@ -1,6 +1,10 @@
+import { createHash } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { rest } from './callers.ts'
+import { type Answer, rest } from './callers.ts'
 import { type RunningPlace, startPlace } from './place.ts'
+import { animatedWebp, mp3, mp4, opus, pdf, png, type SampleFile } from './sample-media.ts'
 import { Story } from './story.ts'
 
 const business = '+94714515253'
@@ -10,9 +14,17 @@ const digits = (phoneNumber: string) => phoneNumber.slice(1)
 let place: RunningPlace
 let story: Story
 let group: string
+let files: Server
 
 beforeAll(async () => {
-  place = await startPlace()
+  // What links in sends lead to.
+  files = createServer((request, response) => {
+    if (request.url === '/tea.png') response.writeHead(200, { 'content-type': png.contentType }).end(png.bytes)
+    else if (request.url === '/moved') response.writeHead(302, { location: '/tea.png' }).end()
+    else response.writeHead(404).end()
+  })
+  await new Promise<void>((listening) => files.listen(0, '127.0.0.1', listening))
+  place = await startPlace({ environmentOverrides: { containers: { connector: { LINK_TARGETS: 'any' } } } })
   story = new Story(place, { stepMs: 60_000 })
   await story.adminCreatesProfileAndKey()
   await story.clientWatches()
@@ -24,7 +36,31 @@ beforeAll(async () => {
 afterAll(async () => {
   story?.close()
   await place?.stop()
+  files?.close()
 })
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64')
+
+/** As a caller does: registers, puts the bytes where it is told to, and gives the id. */
+async function uploaded({ bytes, contentType }: SampleFile, more: object = {}): Promise<string> {
+  const { status, body } = await story.tenant.post('/media', { contentType, size: bytes.length, ...more })
+  expect([status, body]).toMatchObject([201, { state: 'waiting', upload: { method: 'PUT' } }])
+  const put = await fetch(body.upload.url, { method: 'PUT', headers: body.upload.headers, body: new Uint8Array(bytes) })
+  expect([put.status, await put.text()]).toEqual([200, ''])
+  return body.mediaId
+}
+
+/** What is at a medium's address, checked against what is said of it. */
+async function downloaded({ status, body }: Answer): Promise<Buffer> {
+  expect([status, body]).toMatchObject([200, { state: 'ready', download: { url: expect.any(String) } }])
+  const response = await fetch(body.download.url)
+  const bytes = Buffer.from(await response.arrayBuffer())
+  expect([response.status, response.headers.get('content-type'), bytes.length]).toEqual([200, body.contentType, body.size])
+  return bytes
+}
+
+const mediumOf = (messageId: string): Promise<Answer> =>
+  story.tenant.get(`/connections/${story.connectionId}/messages/${messageId}/media`, { prefer: 'wait=20' })
 
 const frame = (event: string, matches: (data: Record<string, unknown>) => boolean) =>
   story.watcher.next(event, (each) => each.event === event && matches(each.data), 60_000)
@@ -76,6 +112,63 @@ describe.each([
       kind: 'edit',
     })
     expect((await shown(to, { type: 'delete', delete: context })).message).toMatchObject({ kind: 'revoke' })
+  })
+
+  const sendable: [what: string, file: SampleFile, body: (id: string) => object, shown: object][] = [
+    ['image', png, (id) => ({ image: { id, caption: 'tea' } }), { caption: 'tea', mimetype: 'image/png' }],
+    ['video', mp4, (id) => ({ video: { id } }), { mimetype: 'video/mp4' }],
+    ['video', mp4, (id) => ({ video: { id, gif: true } }), { gifPlayback: true }],
+    ['audio', mp3, (id) => ({ audio: { id } }), { mimetype: 'audio/mpeg' }],
+    ['audio', opus, (id) => ({ audio: { id, voice: true } }), { ptt: true, seconds: 2, mimetype: opus.contentType }],
+    ['document', pdf, (id) => ({ document: { id, filename: 'bill.pdf' } }), { fileName: 'bill.pdf' }],
+    ['sticker', animatedWebp, (id) => ({ sticker: { id } }), { mimetype: 'image/webp' }],
+  ]
+
+  it('media are sent, and are what was uploaded', async () => {
+    const to = toOf()
+    for (const [type, file, body, shownThere] of sendable) {
+      const sent = await shown(to, { type, ...body(await uploaded(file)) })
+      expect(sent.message).toMatchObject({ kind: type, fileSha256: sha256(file.bytes), ...shownThere })
+      const there = await fetch(`${place.simulatorUrl}/phones/${digits(customer)}/inbox/${sent.message.id}/media`)
+      expect([type, there.status, sha256(new Uint8Array(await there.arrayBuffer()))]).toEqual([type, 200, sha256(file.bytes)])
+      expect(sha256(await downloaded(await mediumOf(sent.messageId)))).toBe(sha256(file.bytes))
+    }
+  })
+
+  it('a medium is sent from a link, as a reply, with mentions, once only, and disappearing', async () => {
+    const to = toOf()
+    const { port } = files.address() as AddressInfo
+    const context = { message_id: (await shown(to, { type: 'text', text: { body: 'which?' } })).messageId }
+    const image = { link: `http://127.0.0.1:${port}/moved`, caption: `this one, @${digits(customer)}` }
+    const accompanied = { context, mentions: [`${digits(customer)}@s.whatsapp.net`], disappearAfterSeconds: 86_400 }
+    const { message } = await shown(to, { type: 'image', image, ...accompanied })
+    expect(message).toMatchObject({
+      kind: 'image',
+      fileSha256: sha256(png.bytes),
+      ephemeral: 86_400,
+      contextInfo: { quotedText: 'which?', mentions: accompanied.mentions, forwarded: false },
+    })
+    const once = await shown(to, { type: 'image', image: { id: await uploaded(png) }, viewOnce: true })
+    expect(once.message).toMatchObject({ kind: 'image', viewOnce: true })
+  })
+
+  it('media are received, and downloaded when they are asked for', async () => {
+    const receivable: [kind: string, phone: object, shownHere: object][] = [
+      ['image', { caption: 'look' }, { caption: 'look' }],
+      ['video', { gifPlayback: true }, { gif: true }],
+      ['audio', { ptt: true, seconds: 3 }, { voice: true, seconds: 3 }],
+      ['document', { fileName: 'bill.pdf' }, { filename: 'bill.pdf' }],
+      ['sticker', {}, {}],
+    ]
+    for (const [kind, phone, shownHere] of receivable) {
+      const bytes = Buffer.from(`a ${kind} from a phone `.repeat(20))
+      const data = bytes.toString('base64')
+      const received = await heard('message-received', backOf(), { kind, data, ...phone })
+      const { messageId } = received
+      const href = `/connections/${story.connectionId}/messages/${messageId}/media`
+      expect(received).toMatchObject({ type: kind, [kind]: { bytes: bytes.length, ...shownHere }, media: { href } })
+      expect((await downloaded(await mediumOf(messageId))).equals(bytes)).toBe(true)
+    }
   })
 
   it('is received, and what is done to messages is an event of its own', async () => {
