@@ -1,6 +1,7 @@
-/** `npm run bench -- restore|failover|memory`. */
+/** `npm run bench -- restore|failover|memory|media`. */
 import { baselineTitle } from './baseline.ts'
 import { failover } from './failover.ts'
+import { media } from './media.ts'
 import { memory } from './memory.ts'
 import { type BenchName, type BenchOptions, readCommand, usage } from './options.ts'
 import { type Figures, printTable, report, writeJson } from './report.ts'
@@ -8,7 +9,7 @@ import { restore } from './restore.ts'
 
 type Bench = (options: BenchOptions, figures: Figures, progress: (message: string) => void) => Promise<void>
 
-const measures: Record<BenchName, Bench> = { restore, failover, memory }
+const measures: Record<BenchName, Bench> = { restore, failover, memory, media }
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)

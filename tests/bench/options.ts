@@ -1,15 +1,16 @@
 import { parseArgs } from 'node:util'
 
-export const benches = ['restore', 'failover', 'memory'] as const
+export const benches = ['restore', 'failover', 'memory', 'media'] as const
 export type BenchName = (typeof benches)[number]
 
 export const usage = `Measures the product beside plain Baileys, in the same run, against the same simulated WhatsApp server.
 
-  npm run bench -- restore|failover|memory [options]
+  npm run bench -- restore|failover|memory|media [options]
 
   restore    a worker is killed and started again: how long until all its connections are logged in
   failover   one of two workers is killed; both are replaced in a rolling deployment: how long each connection is away
   memory     what an idle connection holds
+  media      a document of 100 MiB up and down: what the worker's memory grows by, against itself right before
 
   --connections N   restore and failover: so many; memory: from a tenth of N to N.
                     Default: restore 100 and 1000, failover 300, memory 1000

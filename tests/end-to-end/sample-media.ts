@@ -19,7 +19,13 @@ export const png: SampleFile = {
 
 export const mp4: SampleFile = {
   contentType: 'video/mp4',
-  bytes: Buffer.concat([Buffer.from('00000018', 'hex'), ascii('ftypmp42'), Buffer.alloc(4), ascii('mp42isom'), Buffer.alloc(64)]),
+  bytes: Buffer.concat([
+    Buffer.from('00000018', 'hex'),
+    ascii('ftypmp42'),
+    Buffer.alloc(4),
+    ascii('mp42isom'),
+    Buffer.alloc(64),
+  ]),
 }
 
 /** Two seconds and the 312 samples that its header says to skip. */
@@ -33,7 +39,12 @@ export const opus: SampleFile = {
 
 export const mp3: SampleFile = {
   contentType: 'audio/mpeg',
-  bytes: Buffer.concat([ascii('ID3'), Buffer.from([3, 0, 0, 0, 0, 0, 0]), Buffer.from('fffb9000', 'hex'), Buffer.alloc(413)]),
+  bytes: Buffer.concat([
+    ascii('ID3'),
+    Buffer.from([3, 0, 0, 0, 0, 0, 0]),
+    Buffer.from('fffb9000', 'hex'),
+    Buffer.alloc(413),
+  ]),
 }
 
 export const pdf: SampleFile = {
