@@ -44,7 +44,15 @@ import type { Scope } from './scopes.ts'
 
 export type HttpMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** Name of the function under `functions/http/` that answers. */
-export type HttpFunction = 'connections' | 'messages' | 'media' | 'live-tickets' | 'account' | 'admin' | 'dead-letters' | 'public'
+export type HttpFunction =
+  | 'connections'
+  | 'messages'
+  | 'media'
+  | 'live-tickets'
+  | 'account'
+  | 'admin'
+  | 'dead-letters'
+  | 'public'
 /** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
 export type HttpAuth = 'tenant' | 'admin' | 'none'
 
