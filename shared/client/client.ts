@@ -4,7 +4,7 @@ import { Connections } from './resources/connections.ts'
 import { Media } from './resources/media.ts'
 import { Messages } from './resources/messages.ts'
 
-export interface ClientOptions extends HttpOptions, Partial<LiveOptions> {}
+export interface ClientOptions extends HttpOptions, LiveOptions {}
 
 /** A typed client of Holdfast's REST and live API, for browsers and Node. Errors are `ProblemError`. */
 export class HoldfastClient {
@@ -13,20 +13,14 @@ export class HoldfastClient {
   readonly connections: Connections
   readonly media: Media
   readonly messages: Messages
-  readonly #live: Live | undefined
+  /** Opens its socket with the first listener. */
+  readonly live: Live
 
   constructor(options: ClientOptions) {
     this.http = new Http(options)
     this.connections = new Connections(this.http)
     this.media = new Media(this.http, options.fetch)
     this.messages = new Messages(this.http)
-    const { liveUrl } = options
-    this.#live = liveUrl === undefined ? undefined : new Live(this.http, { ...options, liveUrl })
-  }
-
-  /** Throws when the client was made without `liveUrl`. */
-  get live(): Live {
-    if (this.#live === undefined) throw new Error('liveUrl: give it to the client to use the live API')
-    return this.#live
+    this.live = new Live(this.http, options)
   }
 }

@@ -4,7 +4,8 @@ import { ProblemError } from './problem-error.ts'
 export interface HttpOptions {
   /** e.g. `https://….execute-api.eu-west-1.amazonaws.com` */
   readonly baseUrl: string
-  readonly apiKey: string
+  /** Absent: whatever stands between adds it. An API key does not belong into a public page. */
+  readonly apiKey?: string
   /** Default: the platform's own. */
   readonly fetch?: typeof fetch
 }
@@ -25,7 +26,7 @@ export interface RawCall {
 /** The REST API, call by call. */
 export class Http {
   readonly #base: string
-  readonly #apiKey: string
+  readonly #apiKey: string | undefined
   readonly #fetch: typeof fetch
 
   constructor({ baseUrl, apiKey, fetch: own }: HttpOptions) {
@@ -76,7 +77,7 @@ export class Http {
     const given = Object.entries(headers).filter((header): header is [string, string] => header[1] !== undefined)
     const response = await this.#fetch(url, {
       method,
-      headers: { 'x-api-key': this.#apiKey, ...Object.fromEntries(given) },
+      headers: { ...(this.#apiKey === undefined ? {} : { 'x-api-key': this.#apiKey }), ...Object.fromEntries(given) },
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
     })

@@ -1,11 +1,12 @@
-/** Holdfast's client: `new HoldfastClient({ baseUrl, apiKey, liveUrl })`. */
+/** Holdfast's client: `new HoldfastClient({ baseUrl, apiKey })`. */
 export type { Connection } from '../api/connections.ts'
 export type { Media as Medium, NewMedia } from '../api/media.ts'
 export type { AcceptedMessage, Message } from '../api/messages.ts'
 export { type ClientOptions, HoldfastClient } from './client.ts'
 export type { Answer, Body, Call, Params, Query } from './contract.ts'
 export { Http, type HttpOptions, type RawCall } from './http.ts'
-export { Live, type LiveEventName, type LiveEvents, type LiveListener, type LiveOptions } from './live.ts'
+export { Live, type LiveOptions } from './live.ts'
+export type { LiveEventName, LiveEvents, LiveListener } from './live-events.ts'
 export type { Page } from './pages.ts'
 export { ProblemError } from './problem-error.ts'
 export { Connections } from './resources/connections.ts'

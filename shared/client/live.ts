@@ -1,52 +1,45 @@
 import type { Connection } from '../api/connections.ts'
-import type { ChangeFrame, LiveFrame, LiveTicket, SnapshotFrame } from '../api/live.ts'
+import type { LiveFrame, LiveTicket } from '../api/live.ts'
 import type { Http } from './http.ts'
-
-/**
- * The live side of the client. It opens its WebSocket with a fresh ticket, opens it again with backoff whenever it ends, and
- * merges what arrives by `version`, so that a listener never sees a connection go back in time, whatever order snapshot
- * and changes come in.
- */
-
-/** Every change by the name of its event, as the contract has it. */
-type Changes = { readonly [Frame in ChangeFrame as Frame['event']]: Frame['data'] }
-
-export interface LiveEvents extends Changes {
-  /** All connections, after every (re)connect, once the snapshot is complete. */
-  snapshot: readonly Connection[]
-  /** The socket itself. `reconnecting` comes with the milliseconds until the next try. */
-  state: { readonly kind: 'open' | 'closed' } | { readonly kind: 'reconnecting'; readonly inMs: number }
-  /** What cannot be mended by trying again, e.g. a revoked key. */
-  error: Error
-}
-export type LiveEventName = keyof LiveEvents
-export type LiveListener<Name extends LiveEventName> = (data: LiveEvents[Name]) => void
+import type { LiveEventName, LiveEvents, LiveListener } from './live-events.ts'
+import { LiveState } from './live-state.ts'
+import { ProblemError } from './problem-error.ts'
 
 export interface LiveOptions {
-  /** e.g. `wss://….execute-api.eu-west-1.amazonaws.com/live` */
-  readonly liveUrl: string
+  /** e.g. `wss://….execute-api.eu-west-1.amazonaws.com/live`. Default: what the ticket says. */
+  readonly liveUrl?: string
+  /** Where a ticket comes from, for pages that have no API key: their own backend gets it. Default: `POST /live/tickets`. */
+  readonly ticket?: () => Promise<Pick<LiveTicket, 'ticket' | 'url'>>
   /** Default: the platform's own. */
   readonly WebSocket?: typeof WebSocket
-  /** First wait in milliseconds, doubled up to 30 s, with jitter. Default 500. */
+  /** First wait before a reconnect in milliseconds, doubled up to 30 s, with jitter. Default 500. */
   readonly backoffBaseMs?: number
+  /** Default 60,000. A socket that does not answer within 10 s is given up. */
+  readonly pingEveryMs?: number
 }
 
 const backoffMaxMs = 30_000
-/** API Gateway ends a socket that is idle for ten minutes. */
-const pingEveryMs = 5 * 60_000
+const pongWithinMs = 10_000
+/** The service's own limit. */
+const watchedMax = 100
 
+/**
+ * The live side of the client. It opens its WebSocket with a fresh ticket, opens it again with backoff whenever it ends, asks for
+ * what it missed, and merges what arrives by `version`: a listener never sees a connection go back in time, hears nothing twice,
+ * and ends with what the REST API says.
+ */
 export class Live {
   readonly #http: Http
   readonly #options: LiveOptions
   readonly #listeners = new Map<LiveEventName, Set<(data: never) => void>>()
-  /** Latest version seen of each connection and message, deleted ones too. */
-  readonly #versions = new Map<string, number>()
-  readonly #connections = new Map<string, Connection>()
-  #snapshot: { readonly version: number; readonly parts: Map<number, readonly Connection[]> } | undefined
-  #changedSinceOpen = new Set<string>()
+  readonly #state = new LiveState()
+  #watched: readonly string[] | 'all' = 'all'
   #socket: WebSocket | undefined
+  /** Of the attempt that is under way: one that was overtaken ends by itself. */
+  #attempt = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #pings: ReturnType<typeof setInterval> | undefined
+  #pong: ReturnType<typeof setTimeout> | undefined
   #failures = 0
   #wanted = false
 
@@ -55,9 +48,9 @@ export class Live {
     this.#options = options
   }
 
-  /** Every connection as it was last seen. */
+  /** Every watched connection as it was last seen. */
   get connections(): ReadonlyMap<string, Connection> {
-    return this.#connections
+    return this.#state.connections
   }
 
   /** Listens; the first listener opens the socket. The returned function stops listening. */
@@ -71,6 +64,43 @@ export class Live {
     }
   }
 
+  /** The next event of that name for which `matches` holds. Rejects when it can't come any more: `close`, or a refused key. */
+  once<Name extends LiveEventName>(
+    name: Name,
+    matches: (data: LiveEvents[Name]) => boolean = () => true,
+  ): Promise<LiveEvents[Name]> {
+    return new Promise((resolve, reject) => {
+      const stops = [
+        this.on(name, (data) => {
+          if (!matches(data)) return
+          for (const stop of stops) stop()
+          resolve(data)
+        }),
+        this.on('state', ({ kind }) => {
+          if (kind !== 'closed') return
+          for (const stop of stops) stop()
+          reject(new Error(`${name}: the live API was closed`))
+        }),
+      ]
+    })
+  }
+
+  /**
+   * Which connections to hear of from now on; before that: all. An open socket is exchanged for another one.
+   *
+   * @throws {RangeError} for none, or for more than 100 connections
+   */
+  watch(connectionIds: readonly string[] | 'all'): void {
+    if (connectionIds !== 'all' && (connectionIds.length === 0 || connectionIds.length > watchedMax)) {
+      throw new RangeError(`connectionIds: expected 1 to ${watchedMax} ids or 'all', found ${connectionIds.length}`)
+    }
+    this.#watched = connectionIds === 'all' ? 'all' : [...connectionIds]
+    this.#state.narrow((id) => connectionIds === 'all' || connectionIds.includes(id))
+    if (!this.#wanted) return
+    this.#drop()
+    void this.#connect()
+  }
+
   /** Idempotent. */
   open(): void {
     if (this.#wanted) return
@@ -80,121 +110,116 @@ export class Live {
 
   /** Ends the socket and stays ended until `open` or `on` is called again. */
   close(): void {
+    if (!this.#wanted) return
     this.#wanted = false
-    clearTimeout(this.#timer)
-    clearInterval(this.#pings)
-    this.#socket?.close()
-    this.#socket = undefined
+    this.#drop()
     this.#emit('state', { kind: 'closed' })
   }
 
+  /** What a listener throws is its own affair, as with DOM events: the others hear all the same. */
   #emit<Name extends LiveEventName>(name: Name, data: LiveEvents[Name]): void {
-    for (const listener of this.#listeners.get(name) ?? []) (listener as LiveListener<Name>)(data)
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        ;(listener as LiveListener<Name>)(data)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 
   async #connect(): Promise<void> {
-    let ticket: LiveTicket
+    this.#attempt += 1
+    const attempt = this.#attempt
+    const current = () => this.#wanted && this.#attempt === attempt
     try {
-      ticket = await this.#http.request('POST /live/tickets', { body: {} })
+      const ticket = await (this.#options.ticket?.() ?? this.#http.request('POST /live/tickets', { body: {} }))
+      if (current()) this.#openSocket(this.#urlOf(ticket))
     } catch (error) {
-      if (!this.#wanted) return
-      const status = (error as { status?: number }).status
-      if (status === 401 || status === 403) {
-        this.#wanted = false
-        this.#emit('error', error as Error)
-        this.#emit('state', { kind: 'closed' })
-      } else this.#later()
-      return
+      if (!current()) return
+      if (error instanceof ProblemError && (error.status === 401 || error.status === 403)) {
+        this.#emit('error', error)
+        this.close()
+      } else this.#later(error instanceof Error ? error : new Error(String(error)))
     }
-    if (!this.#wanted) return
-    const Socket = this.#options.WebSocket ?? WebSocket
-    const url = new URL(this.#options.liveUrl)
-    url.searchParams.set('ticket', ticket.ticket)
-    const socket = new Socket(url)
+  }
+
+  #urlOf({ ticket, url: own }: Pick<LiveTicket, 'ticket' | 'url'>): URL {
+    const url = new URL(this.#options.liveUrl ?? own)
+    url.searchParams.set('ticket', ticket)
+    if (this.#watched !== 'all') url.searchParams.set('connectionId', this.#watched.join(','))
+    const { since } = this.#state
+    if (since !== undefined) url.searchParams.set('since', since)
+    return url
+  }
+
+  #openSocket(url: URL): void {
+    const socket = new (this.#options.WebSocket ?? WebSocket)(url)
     this.#socket = socket
-    this.#snapshot = undefined
-    this.#changedSinceOpen = new Set()
+    this.#state.begin()
     socket.addEventListener('open', () => {
       if (this.#socket !== socket) return
-      this.#failures = 0
       this.#emit('state', { kind: 'open' })
-      this.#pings = setInterval(() => socket.send(JSON.stringify({ action: 'ping' })), pingEveryMs)
+      this.#pings = setInterval(() => this.#ping(socket), this.#options.pingEveryMs ?? 60_000)
     })
     socket.addEventListener('message', (message) => {
       if (this.#socket !== socket) return
       const said = JSON.parse(String(message.data)) as LiveFrame | readonly LiveFrame[]
-      for (const frame of Array.isArray(said) ? (said as readonly LiveFrame[]) : [said as LiveFrame]) this.#hear(frame)
+      for (const frame of Array.isArray(said) ? (said as readonly LiveFrame[]) : [said as LiveFrame]) {
+        if (this.#socket === socket) this.#hear(frame)
+      }
     })
     socket.addEventListener('close', () => {
-      if (this.#socket !== socket) return
-      this.#socket = undefined
-      clearInterval(this.#pings)
-      if (this.#wanted) this.#later()
+      if (this.#socket === socket) this.#lost()
     })
     // `close` follows and tells what to do.
     socket.addEventListener('error', () => undefined)
   }
 
-  #later(): void {
-    const base = this.#options.backoffBaseMs ?? 500
-    const delay = Math.min(backoffMaxMs, base * 2 ** this.#failures) * (1 + Math.random() * 0.3)
-    this.#failures += 1
-    this.#emit('state', { kind: 'reconnecting', inMs: delay })
-    this.#timer = setTimeout(() => void this.#connect(), delay)
+  /** A socket whose other end is gone without a word would stay open for hours. */
+  #ping(socket: WebSocket): void {
+    socket.send(JSON.stringify({ action: 'ping' }))
+    this.#pong ??= setTimeout(() => this.#lost(new Error('The socket did not answer.')), pongWithinMs)
   }
 
   #hear(frame: LiveFrame): void {
-    switch (frame.event) {
-      case 'snapshot':
-        this.#hearSnapshot(frame)
-        return
-      case 'pong':
-      case 'subscribed':
-        return
-      case 'error':
-        this.#emit('error', new Error(frame.data.detail ?? frame.data.title))
-        return
-      default:
-        this.#hearChange(frame)
+    // The service has forgotten this socket, e.g. because a change could not be delivered to it.
+    if (frame.event === 'error' && frame.data.code === 'not_found') {
+      this.#lost()
+      return
     }
-  }
-
-  #hearChange(frame: ChangeFrame): void {
-    const item = 'messageId' in frame.data ? frame.data.messageId : frame.connectionId
-    if (!this.#newer(item, frame.version)) return
-    this.#changedSinceOpen.add(item)
-    if (frame.event === 'connection-deleted') this.#connections.delete(frame.connectionId)
-    else if (isConnection(frame.data)) this.#connections.set(frame.connectionId, frame.data)
-    this.#emit(frame.event, frame.data as LiveEvents[typeof frame.event])
-  }
-
-  /** Whether this is news; two events of one version (a state and its details) both are. */
-  #newer(item: string, version: number): boolean {
-    const known = this.#versions.get(item)
-    if (known !== undefined && version < known) return false
-    this.#versions.set(item, version)
-    return true
-  }
-
-  #hearSnapshot({ version, data }: SnapshotFrame): void {
-    if (this.#snapshot === undefined || this.#snapshot.version < version) this.#snapshot = { version, parts: new Map() }
-    if (this.#snapshot.version !== version) return
-    this.#snapshot.parts.set(data.part, data.connections)
-    if (this.#snapshot.parts.size < data.parts) return
-    const listed = [...this.#snapshot.parts.values()].flat()
-    const ids = new Set(listed.map(({ connectionId }) => connectionId))
-    for (const connection of listed) {
-      if (this.#newer(connection.connectionId, connection.version)) {
-        this.#connections.set(connection.connectionId, connection)
-      }
+    if (frame.event === 'pong') {
+      clearTimeout(this.#pong)
+      this.#pong = undefined
     }
-    for (const id of this.#connections.keys()) {
-      if (!ids.has(id) && !this.#changedSinceOpen.has(id)) this.#connections.delete(id)
-    }
-    this.#emit('snapshot', [...this.#connections.values()])
+    if (frame.event === 'snapshot') this.#failures = 0
+    for (const [name, data] of this.#state.hear(frame)) this.#emit(name, data as LiveEvents[typeof name])
   }
-}
 
-function isConnection(data: ChangeFrame['data']): data is Connection {
-  return 'pairing' in data
+  #lost(error?: Error): void {
+    this.#drop()
+    this.#later(error)
+  }
+
+  /** Lets go of the socket, without waiting for its other end, and of what is planned. */
+  #drop(): void {
+    const socket = this.#socket
+    this.#socket = undefined
+    this.#attempt += 1
+    clearTimeout(this.#timer)
+    clearTimeout(this.#pong)
+    this.#pong = undefined
+    clearInterval(this.#pings)
+    socket?.close()
+  }
+
+  #later(error?: Error): void {
+    const base = this.#options.backoffBaseMs ?? 500
+    const wished = error instanceof ProblemError ? (error.retryAfterSeconds ?? 0) * 1_000 : 0
+    const inMs = Math.max(wished, Math.min(backoffMaxMs, base * 2 ** this.#failures) * (1 + Math.random() * 0.3))
+    this.#failures = Math.min(this.#failures + 1, 10)
+    this.#timer = setTimeout(() => void this.#connect(), inMs)
+    this.#emit('state', { kind: 'reconnecting', inMs, ...(error === undefined ? {} : { error }) })
+  }
 }

@@ -204,7 +204,130 @@ describe('live', () => {
     expect(calls).toBe(3)
   })
 
-  it('says what is missing when there is no URL for it', () => {
-    expect(() => new HoldfastClient({ baseUrl: 'http://localhost', apiKey: 'k' }).live).toThrow(/liveUrl/)
+  it('tells what a snapshot after a reconnect shows to have changed, once, and by its name', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    const told: string[] = []
+    for (const name of ['whatsapp-connected', 'whatsapp-disconnected', 'connection-updated'] as const)
+      client.live.on(name, ({ connectionId, version }) => told.push(`${name} ${connectionId} ${version}`))
+    client.live.on('connection-deleted', ({ connectionId }) => told.push(`connection-deleted ${connectionId}`))
+    const first = next(client, 'snapshot')
+    const socket = await api.socket(0)
+    socket.send(snapshot(1, 1, 1, connection('con_1', 1), connection('con_2', 1), connection('con_3', 1)))
+    await first
+    expect(told).toEqual([])
+    socket.terminate()
+    const second = await api.socket(1)
+    const complete = next(client, 'snapshot')
+    second.send(snapshot(1, 1, 1, connection('con_1', 5, 'disconnected'), connection('con_2', 1)))
+    await complete
+    // The change itself comes late, and one from before the deletion as well.
+    second.send(change('whatsapp-disconnected', connection('con_1', 5, 'disconnected')))
+    second.send(change('whatsapp-connected', connection('con_3', 2)))
+    const last = client.live.once('connection-updated')
+    second.send(change('connection-updated', connection('con_2', 2)))
+    await last
+    expect(told).toEqual(['whatsapp-disconnected con_1 5', 'connection-deleted con_3', 'connection-updated con_2 2'])
+    expect([...client.live.connections.keys()]).toEqual(['con_1', 'con_2'])
+  })
+
+  it('tells a message once, and asks for what it missed until it has been told all of it', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    const told: number[] = []
+    client.live.on('message-status', ({ version }) => told.push(version))
+    const status = (version: number, at: string) =>
+      JSON.stringify({
+        id: `msg_1:${version}`,
+        event: 'message-status',
+        at,
+        connectionId: 'con_1',
+        version,
+        data: { messageId: 'msg_1', version },
+      })
+    const first = await api.socket(0)
+    first.send(status(2, '2026-01-31T12:00:05.000Z'))
+    const seen = client.live.once('message-status')
+    first.send(status(1, '2026-01-31T12:00:04.000Z'))
+    await seen
+    first.terminate()
+    // This one ends before it has said that all was told.
+    const second = await api.socket(1)
+    const another = client.live.once('message-status')
+    second.send(status(2, '2026-01-31T12:00:05.000Z'))
+    second.send(status(4, '2026-01-31T12:00:09.000Z'))
+    await another
+    second.terminate()
+    const third = await api.socket(2)
+    const resumed = client.live.once('resumed')
+    const data = { since: '2026-01-31T12:00:05.000Z', complete: true }
+    const at = '2026-01-31T12:00:10.000Z'
+    third.send(JSON.stringify({ id: 'r', event: 'resumed', at, connectionId: null, version: 1, data }))
+    expect(await resumed).toEqual(data)
+    third.terminate()
+    await api.socket(3)
+    expect(told).toEqual([2, 4])
+    expect(api.queries.map((query) => query.get('since'))).toEqual([
+      null,
+      '2026-01-31T12:00:05.000Z',
+      '2026-01-31T12:00:05.000Z',
+      at,
+    ])
+  })
+
+  it('watches what it is told to, also after a reconnect', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    const complete = next(client, 'snapshot')
+    ;(await api.socket(0)).send(snapshot(1, 1, 1, connection('con_1', 1), connection('con_2', 1)))
+    await complete
+    client.live.watch(['con_2', 'con_3'])
+    expect([...client.live.connections.keys()]).toEqual(['con_2'])
+    ;(await api.socket(1)).terminate()
+    await api.socket(2)
+    expect(api.queries.map((query) => query.get('connectionId'))).toEqual([null, 'con_2,con_3', 'con_2,con_3'])
+    expect(() => client.live.watch([])).toThrow(/1 to 100/)
+  })
+
+  it('gives up a socket that does not answer, or that the service has forgotten', async () => {
+    const api = await service(tickets)
+    const client = new HoldfastClient({ ...api, apiKey: 'hf_test', backoffBaseMs: 5, pingEveryMs: 5 })
+    stops.push(() => client.live.close())
+    client.live.open()
+    const first = await api.socket(0)
+    const asked = new Promise((resolve) => first.once('message', (said) => resolve(JSON.parse(String(said)))))
+    expect(await asked).toEqual({ action: 'ping' })
+    const ended = new Promise((resolve) => first.once('close', resolve))
+    first.send(
+      JSON.stringify({ id: 'e', event: 'error', at: 'x', connectionId: null, version: 0, data: { code: 'not_found' } }),
+    )
+    await ended
+    await api.socket(1)
+    expect(api.tickets.length).toBeGreaterThan(1)
+  })
+
+  it('opens where the ticket says, with a ticket that the page got elsewhere', async () => {
+    const api = await service(() => ({ status: 500 }))
+    const client = new HoldfastClient({
+      baseUrl: api.baseUrl,
+      ticket: async () => ({ ticket: 'from-my-backend', url: api.liveUrl }),
+    })
+    stops.push(() => client.live.close())
+    client.live.open()
+    await api.socket(0)
+    expect([api.tickets, api.asked]).toEqual([['from-my-backend'], []])
+  })
+
+  it('a listener that throws does not keep the others from hearing', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    const thrown = new Promise((resolve) => process.once('uncaughtException', resolve))
+    client.live.on('snapshot', () => {
+      throw new Error('of the page')
+    })
+    const complete = next(client, 'snapshot')
+    ;(await api.socket(0)).send(snapshot(1, 1, 1))
+    await complete
+    expect(await thrown).toMatchObject({ message: 'of the page' })
   })
 })

@@ -16,6 +16,7 @@ export async function startService(answer: (asked: Asked) => Answer) {
   const asked: Asked[] = []
   const sockets: WebSocket[] = []
   const tickets: (string | null)[] = []
+  const queries: URLSearchParams[] = []
   const waiting: (() => void)[] = []
   const server = createServer(async (request, response) => {
     let body = ''
@@ -29,7 +30,9 @@ export async function startService(answer: (asked: Asked) => Answer) {
   const live = new WebSocketServer({ server })
   live.on('connection', (socket, request) => {
     sockets.push(socket)
-    tickets.push(new URL(request.url ?? '/', 'http://localhost').searchParams.get('ticket'))
+    const query = new URL(request.url ?? '/', 'http://localhost').searchParams
+    queries.push(query)
+    tickets.push(query.get('ticket'))
     for (const wake of waiting.splice(0)) wake()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -39,6 +42,8 @@ export async function startService(answer: (asked: Asked) => Answer) {
     liveUrl: `ws://127.0.0.1:${port}/live`,
     asked,
     tickets,
+    /** Of the sockets' URLs, in the order of opening. */
+    queries,
     /** The n-th socket that was opened, from 0. */
     async socket(n: number): Promise<WebSocket> {
       for (;;) {
