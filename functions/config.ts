@@ -20,6 +20,8 @@ const entries = z.object({
   SENDS_QUEUE_URL: z.url(),
   SENDS_FIFO_QUEUE_URL: z.url(),
   PUBLISH_RETRY_QUEUE_URL: z.url(),
+  /** Where clients open their sockets. */
+  LIVE_URL: z.url({ protocol: /^wss?$/ }),
   /** The WebSocket stage's management endpoint. */
   LIVE_CALLBACK_URL: z.url({ protocol: /^https?$/ }),
   ADMIN_API_KEY_SECRET_ARN: z.string().startsWith('arn:'),

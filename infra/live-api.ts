@@ -35,7 +35,7 @@ export class LiveApi extends Construct {
       settings,
       environment: { LIVE_TABLE: tables.live.tableName },
     })
-    connect.allowTable(tables.live, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem')
+    connect.allowTable(tables.live, 'GetItem', 'PutItem', 'DeleteItem')
 
     const disconnect = new Handler(this, 'Disconnect', {
       handler: 'live/disconnect',
@@ -152,6 +152,8 @@ export class LiveApi extends Construct {
 
     const publishMessages = publisher('PublishMessages', 'streams/publish-messages')
     retriesBy(publishMessages)
+    // What changed is noted for clients that come back.
+    publishMessages.allowTable(tables.live, 'PutItem')
     publishMessages.addEventSource(
       new DynamoEventSource(tables.messages, {
         ...stream,
@@ -167,6 +169,8 @@ export class LiveApi extends Construct {
     const snapshot = publisher('Snapshot', 'streams/snapshot')
     snapshot.addEnvironment('CONNECTIONS_TABLE', tables.connections.tableName)
     snapshot.allowTable(tables.connections, 'Query', 'GetItem')
+    snapshot.addEnvironment('MESSAGES_TABLE', tables.messages.tableName)
+    snapshot.allowTable(tables.messages, 'BatchGetItem')
     snapshot.addEventSource(
       new DynamoEventSource(tables.live, {
         ...stream,
@@ -184,6 +188,7 @@ export class LiveApi extends Construct {
     )
 
     const publishRetry = publisher('PublishRetry', 'queues/publish-retry')
+    publishRetry.allowTable(tables.live, 'PutItem')
     publishRetry.addEventSource(new SqsEventSource(retries, { batchSize: 10, reportBatchItemFailures: true }))
   }
 }

@@ -29,13 +29,15 @@ export interface RestApiProps {
   readonly queues: Queues
   /** For the operators' view of what could not be published. */
   readonly publish: Pick<LiveApi, 'publishDeadLetters' | 'publishRetries'>
+  /** Tickets say where they open a socket. */
+  readonly live: Pick<LiveApi, 'url'>
 }
 
 /** The HTTP API: one function per resource, one authorizer in front of all, routes from the public contract. */
 export class RestApi extends Construct {
   readonly url: string
 
-  constructor(scope: Construct, id: string, { settings, storage, queues, publish }: RestApiProps) {
+  constructor(scope: Construct, id: string, { settings, storage, queues, publish, live }: RestApiProps) {
     super(scope, id)
     const { tables } = storage
 
@@ -129,7 +131,7 @@ export class RestApi extends Construct {
     const liveTickets = new Handler(this, 'LiveTickets', {
       handler: 'http/live-tickets',
       settings,
-      environment: { LIVE_TABLE: tables.live.tableName },
+      environment: { LIVE_TABLE: tables.live.tableName, LIVE_URL: live.url },
     })
     liveTickets.allowTable(tables.live, 'PutItem')
 

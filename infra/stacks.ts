@@ -89,7 +89,7 @@ export class ControlPlaneStack extends Stack {
     super(scope, id, { description: 'Holdfast: REST API, live API, functions', ...props })
     const { storage, queues } = stateful
     const live = new LiveApi(this, 'Live', { settings, storage })
-    const rest = new RestApi(this, 'Rest', { settings, storage, queues, publish: live })
+    const rest = new RestApi(this, 'Rest', { settings, storage, queues, publish: live, live })
     new Sends(this, 'Sends', { settings, storage, queues })
     new Watchdogs(this, 'Watchdogs', { settings, storage, queues })
     const deadLetters = {

@@ -1,5 +1,5 @@
 import { liveConnectQuerySchema } from '../../shared/api/live.ts'
-import { Problem, problemMediaType } from '../../shared/api/problems.ts'
+import { invalidRequest, Problem, problemMediaType } from '../../shared/api/problems.ts'
 import { documentClient } from '../../shared/aws/clients.ts'
 import { liveStore } from '../../shared/aws/live.ts'
 import { configure } from '../config.ts'
@@ -15,15 +15,17 @@ const live = liveStore({ documents: documentClient(), table: config.LIVE_TABLE }
 export const handler = liveHandler(
   async (event) => {
     const query = liveConnectQuerySchema.safeParse(event.queryStringParameters ?? {})
-    if (!query.success) throw new Problem('invalid_ticket')
-    const { ticket, connectionId } = query.data
-    const spent = await live.spendTicket(ticket, event.requestContext.connectionId, isoNow())
-    if (spent.kind === 'refused') throw new Problem('invalid_ticket')
-    const { subscription } = spent
-    if (connectionId !== undefined) {
-      await live.changeInterest(subscription, { kind: 'connections', connectionIds: [connectionId] }, isoNow())
+    if (!query.success) {
+      const ofTicket = query.error.issues.some(({ path: [field] }) => field === 'ticket')
+      throw ofTicket ? new Problem('invalid_ticket') : invalidRequest(query.error, 'query')
     }
-    log.info('socket opened', { businessProfileId: subscription.businessProfileId })
+    const { ticket, connectionId: connectionIds, since } = query.data
+    const spent = await live.spendTicket(ticket, event.requestContext.connectionId, isoNow(), {
+      ...(connectionIds === undefined ? {} : { interest: { kind: 'connections', connectionIds } }),
+      ...(since === undefined ? {} : { since }),
+    })
+    if (spent.kind === 'refused') throw new Problem('invalid_ticket')
+    log.info('socket opened', { businessProfileId: spent.subscription.businessProfileId })
     return { statusCode: 200 }
   },
   (error, event) => {

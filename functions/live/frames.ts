@@ -1,18 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { connectionEvent } from '../../shared/api/connection-event.ts'
 import { toConnection } from '../../shared/api/connections.ts'
-import type {
-  ChangeFrame,
-  ConnectionEvent,
-  ConnectionFrame,
-  LiveFrame,
-  MessageEvent,
-  MessageFrame,
-} from '../../shared/api/live.ts'
+import type { ChangeFrame, ConnectionFrame, LiveFrame, MessageEvent, MessageFrame } from '../../shared/api/live.ts'
 import { toMessage } from '../../shared/api/messages.ts'
 import type { Problem } from '../../shared/api/problems.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
-import { assertNever, type ConnectionRef, type IsoTime } from '../../shared/domain/words.ts'
+import type { ConnectionRef, IsoTime } from '../../shared/domain/words.ts'
 import { isoNow } from '../time.ts'
 
 /** What became of a connection, for those who listen; undefined where nothing that they can see has changed. */
@@ -20,30 +14,11 @@ export function connectionFrame(before: ConnectionRow | undefined, after: Connec
   if (before !== undefined && sameToSee(toConnection(before), toConnection(after))) return undefined
   return {
     id: `${after.connectionId}:${after.version}`,
-    event: connectionEvent(before, after),
+    event: connectionEvent(before && toConnection(before), toConnection(after)),
     at: after.updatedAt,
     connectionId: after.connectionId,
     version: after.version,
     data: toConnection(after),
-  }
-}
-
-function connectionEvent(before: ConnectionRow | undefined, after: ConnectionRow): ConnectionEvent {
-  if (before === undefined) return 'connection-created'
-  const moved = before.status !== after.status || before.reason !== after.reason
-  switch (after.status) {
-    case 'qr_pending':
-      return after.qr !== undefined && after.qr.text !== before.qr?.text ? 'whatsapp-qr' : 'connection-updated'
-    case 'connected':
-      return before.status !== 'connected' ? 'whatsapp-connected' : 'connection-updated'
-    case 'reconnecting':
-      return moved || before.attempt !== after.attempt || before.nextAttemptAt !== after.nextAttemptAt
-        ? 'whatsapp-reconnecting'
-        : 'connection-updated'
-    case 'disconnected':
-      return moved ? 'whatsapp-disconnected' : 'connection-updated'
-    default:
-      return assertNever(after.status)
   }
 }
 

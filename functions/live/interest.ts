@@ -1,9 +1,6 @@
-import type { LiveRequest } from '../../shared/api/live.ts'
+import { type LiveRequest, socketConnectionsMax } from '../../shared/api/live.ts'
 import { Problem } from '../../shared/api/problems.ts'
 import type { Interest } from '../../shared/aws/live.ts'
-
-/** Connections that one socket may name. Who wants more listens to all. */
-const connectionsMax = 100
 
 /**
  * What a socket listens to after a request; undefined where that is what it listens to already. Without a connection id a
@@ -26,7 +23,7 @@ export function changedInterest(
     return rest.length === interest.connectionIds.length ? undefined : { kind: 'connections', connectionIds: rest }
   }
   if (rest.length < interest.connectionIds.length) return undefined
-  if (rest.length >= connectionsMax) throw wrong(`a socket may name at most ${connectionsMax} connections`)
+  if (rest.length >= socketConnectionsMax) throw wrong(`a socket may name at most ${socketConnectionsMax} connections`)
   return { kind: 'connections', connectionIds: [...rest, connectionId] }
 }
 

@@ -47,6 +47,7 @@ function parse(body: string | undefined): LiveRequest {
 async function act(socketId: string, request: LiveRequest): Promise<LiveFrame> {
   switch (request.action) {
     case 'ping':
+      await subscribed(socketId)
       return pongFrame()
     case 'subscribe':
     case 'unsubscribe': {
@@ -58,11 +59,16 @@ async function act(socketId: string, request: LiveRequest): Promise<LiveFrame> {
   }
 }
 
+/** A socket that missed a change is forgotten before it is closed: what it still asks for tells it to connect again. */
+async function subscribed(socketId: string): Promise<Subscription> {
+  const subscription = await live.subscriptionOf(socketId)
+  if (subscription !== undefined) return subscription
+  throw new Problem('not_found', { detail: 'This socket is not subscribed: connect again.' })
+}
+
 async function change(socketId: string, request: Exclude<LiveRequest, { action: 'ping' }>): Promise<Subscription> {
   for (let tries = 0; tries < triesMax; tries++) {
-    const subscription = await live.subscriptionOf(socketId)
-    if (subscription === undefined)
-      throw new Problem('not_found', { detail: 'This socket is not subscribed: connect again.' })
+    const subscription = await subscribed(socketId)
     await requireConnection(subscription, request)
     const interest: Interest | undefined = changedInterest(subscription.interest, request)
     if (interest === undefined) return subscription

@@ -36,7 +36,7 @@ function fitting(frame: ChangeFrame): ChangeFrame {
   return { ...frame, data: { ...data, truncated: true } }
 }
 
-const isMessageFrame = (frame: ChangeFrame): frame is MessageFrame =>
+export const isMessageFrame = (frame: ChangeFrame): frame is MessageFrame =>
   (messageEvents as readonly string[]).includes(frame.event)
 
 export const connectionParts = (connections: readonly Connection[]): readonly (readonly Connection[])[] =>

@@ -4,6 +4,7 @@ import type { Subscription } from '../../shared/aws/live.ts'
 import type { ApiConnections } from '../../shared/domain/stores/connections.ts'
 import { bounded } from '../bounded.ts'
 import { isoNow } from '../time.ts'
+import { withoutExpiredCodes } from './expiry.ts'
 import { connectionParts } from './pack.ts'
 
 const pageSize = 100
@@ -17,7 +18,9 @@ export async function snapshotPayloads(
   const { interest, socketId, version } = subscription
   if (interest.kind === 'connections' && interest.connectionIds.length === 0) return []
   const at = isoNow()
-  const cut = connectionParts(await listenedTo(connections, subscription))
+  const nowMs = Date.now()
+  const listed = await listenedTo(connections, subscription)
+  const cut = connectionParts(listed.map((connection) => withoutExpiredCodes(connection, nowMs)))
   return cut.map((part, index) => {
     const frame: SnapshotFrame = {
       id: `snapshot:${socketId}:${version}:${index + 1}`,

@@ -5,6 +5,9 @@ import {
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi'
 
+/** Posts that one process has in flight. */
+export const socketsAtOnce = 100
+
 /** `gone`: API Gateway has no such socket, which is also what it says before `$connect` has returned. */
 export type Delivery =
   | { readonly kind: 'delivered' }
@@ -43,7 +46,14 @@ export function socketsAt(callbackUrl: string): Sockets {
     new ApiGatewayManagementApiClient({
       endpoint: callbackUrl,
       maxAttempts: 3,
-      requestHandler: { connectionTimeout: 2_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
+      // All attempts and the waits between them end within 8 seconds.
+      requestHandler: {
+        connectionTimeout: 1_000,
+        requestTimeout: 2_000,
+        throwOnRequestTimeout: true,
+        httpAgent: { maxSockets: socketsAtOnce },
+        httpsAgent: { maxSockets: socketsAtOnce },
+      },
     }),
   )
 }

@@ -2,6 +2,7 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { documentClient } from '../../shared/aws/clients.ts'
 import { liveStore } from '../../shared/aws/live.ts'
+import { liveChanges } from '../../shared/aws/live-changes.ts'
 import { assertNever } from '../../shared/domain/words.ts'
 import { bounded } from '../bounded.ts'
 import { configure } from '../config.ts'
@@ -11,7 +12,9 @@ import { log } from '../log.ts'
 import { type PublishRetry, publishRetrySchema } from '../streams/retry-queue.ts'
 
 const config = configure('LIVE_TABLE', 'LIVE_CALLBACK_URL')
-const live = liveStore({ documents: documentClient(), table: config.LIVE_TABLE })
+const liveTable = { documents: documentClient(), table: config.LIVE_TABLE }
+const live = liveStore(liveTable)
+const changes = liveChanges(liveTable)
 const sockets = socketsAt(config.LIVE_CALLBACK_URL)
 
 /** Tries again what publishing could not do. What never succeeds ends in the dead-letter queue, by the queue's redrive. */
@@ -36,7 +39,7 @@ async function retry(record: SQSRecord): Promise<boolean> {
 async function act(retry: PublishRetry): Promise<boolean> {
   switch (retry.kind) {
     case 'frames': {
-      const { unclosed } = await fanOut({ live, sockets }, retry.businessProfileId, retry.frames, Date.now())
+      const { unclosed } = await fanOut({ live, changes, sockets }, retry.businessProfileId, retry.frames, Date.now())
       return unclosed.length === 0
     }
     case 'close':

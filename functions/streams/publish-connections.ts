@@ -1,5 +1,6 @@
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { liveStore } from '../../shared/aws/live.ts'
+import { liveChanges } from '../../shared/aws/live-changes.ts'
 import { configure } from '../config.ts'
 import { connectionDeletedFrame, connectionFrame } from '../live/frames.ts'
 import { socketsAt } from '../live/sockets.ts'
@@ -10,11 +11,13 @@ import { publisher } from './publisher.ts'
 import { RetryQueue } from './retry-queue.ts'
 
 const config = configure('LIVE_TABLE', 'LIVE_CALLBACK_URL', 'PUBLISH_RETRY_QUEUE_URL')
+const liveTable = { documents: documentClient(), table: config.LIVE_TABLE }
 
 /** Stream of the table `connections`. */
 export const handler = publisher({
   ports: {
-    live: liveStore({ documents: documentClient(), table: config.LIVE_TABLE }),
+    live: liveStore(liveTable),
+    changes: liveChanges(liveTable),
     sockets: socketsAt(config.LIVE_CALLBACK_URL),
   },
   retries: new RetryQueue(queueClient(), config.PUBLISH_RETRY_QUEUE_URL),

@@ -1,5 +1,6 @@
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { liveStore } from '../../shared/aws/live.ts'
+import { liveChanges } from '../../shared/aws/live-changes.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
 import { configure } from '../config.ts'
 import { messageFrame } from '../live/frames.ts'
@@ -10,6 +11,7 @@ import { publisher } from './publisher.ts'
 import { RetryQueue } from './retry-queue.ts'
 
 const config = configure('LIVE_TABLE', 'LIVE_CALLBACK_URL', 'PUBLISH_RETRY_QUEUE_URL')
+const liveTable = { documents: documentClient(), table: config.LIVE_TABLE }
 
 /**
  * A send's statuses are steps that clients act on, so each is told, also when several come in one batch; what else changes of
@@ -21,7 +23,8 @@ const keyOf = (row: MessageRow): string =>
 /** Stream of the table `messages`. Rows that go, by age or with their connection, are no news. */
 export const handler = publisher({
   ports: {
-    live: liveStore({ documents: documentClient(), table: config.LIVE_TABLE }),
+    live: liveStore(liveTable),
+    changes: liveChanges(liveTable),
     sockets: socketsAt(config.LIVE_CALLBACK_URL),
   },
   retries: new RetryQueue(queueClient(), config.PUBLISH_RETRY_QUEUE_URL),

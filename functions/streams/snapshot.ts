@@ -4,21 +4,28 @@ import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 
 import { documentClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { liveStore, type Subscription } from '../../shared/aws/live.ts'
+import { liveChanges } from '../../shared/aws/live-changes.ts'
+import { readMessages } from '../../shared/aws/message-history.ts'
 import { bounded } from '../bounded.ts'
 import { configure } from '../config.ts'
 import { mayBeConnecting } from '../live/fan-out.ts'
+import { type ResumePorts, resumePayloads } from '../live/resume.ts'
 import { snapshotPayloads } from '../live/snapshot-frames.ts'
 import { socketsAt } from '../live/sockets.ts'
 import { log } from '../log.ts'
 import { imagesOf, sequenceNumberOf, subscriptionOf } from './decode.ts'
 
-const config = configure('LIVE_TABLE', 'CONNECTIONS_TABLE', 'LIVE_CALLBACK_URL')
+const config = configure('LIVE_TABLE', 'CONNECTIONS_TABLE', 'MESSAGES_TABLE', 'LIVE_CALLBACK_URL')
 const documents = documentClient()
 const live = liveStore({ documents, table: config.LIVE_TABLE })
 const connections = apiConnections({ documents, table: config.CONNECTIONS_TABLE })
+const resuming: ResumePorts = {
+  changes: liveChanges({ documents, table: config.LIVE_TABLE }),
+  messages: (names) => readMessages({ documents, table: config.MESSAGES_TABLE }, names),
+}
 const sockets = socketsAt(config.LIVE_CALLBACK_URL)
 
-const socketsAtOnce = 10
+const snapshotsAtOnce = 10
 /** Paces the stream's own retries: a socket whose `$connect` has just returned is there within this time. */
 const secondTryMs = 1_000
 
@@ -29,12 +36,13 @@ const deliveredMax = 10_000
 type Outcome = 'done' | 'connecting' | 'failed'
 
 /**
- * Stream of the table `live`: a subscription's own record, written by `$connect`, brings its snapshot. A socket that cannot be
+ * Stream of the table `live`: a subscription's own record, written by `$connect`, brings its snapshot, and to a client that
+ * was connected before what it missed. A socket that cannot be
  * posted to yet is reported, and the stream brings the record again, for 30 seconds.
  */
 export const handler = middy<DynamoDBStreamEvent, DynamoDBBatchResponse>().handler(async (event) => {
   log.resetKeys()
-  const outcomes = await bounded(event.Records, socketsAtOnce, async (record) => ({
+  const outcomes = await bounded(event.Records, snapshotsAtOnce, async (record) => ({
     itemIdentifier: sequenceNumberOf(record),
     outcome: await send(record),
   }))
@@ -71,7 +79,11 @@ async function sendTo(socketId: string): Promise<Outcome> {
 
 async function post(subscription: Subscription): Promise<Outcome> {
   const { socketId, businessProfileId } = subscription
-  for (const payload of await snapshotPayloads(connections, subscription)) {
+  const payloads = [
+    ...(await snapshotPayloads(connections, subscription)),
+    ...(await resumePayloads(resuming, subscription, Date.now())),
+  ]
+  for (const payload of payloads) {
     const delivery = await sockets.post(socketId, payload)
     if (delivery.kind === 'delivered') continue
     if (delivery.kind === 'failed') {

@@ -9,18 +9,41 @@ export { type ConnectionEvent, connectionEvents, type MessageEvent, messageEvent
 
 /** What a browser opens its WebSocket with: `wss://…?ticket=`. Single use. */
 export const liveTicketSchema = z
-  .strictObject({ ticket: z.string(), expiresAt: isoTimeSchema })
+  .strictObject({
+    ticket: z.string(),
+    url: z.url({ protocol: /^wss?$/ }).meta({ description: 'Of the live API; add `?ticket=`.' }),
+    expiresAt: isoTimeSchema,
+  })
   .meta({ id: 'LiveTicket' })
 export type LiveTicket = z.infer<typeof liveTicketSchema>
 
 /** Seconds that a ticket lives. */
 export const liveTicketSeconds = 60
 
-/** Query of the WebSocket's URL. Without `connectionId`: all connections of the business profile. */
-export const liveConnectQuerySchema = z.strictObject({
-  ticket: z.string().min(1).max(512),
-  connectionId: idSchema.optional(),
-})
+/** Connections that one socket may name. Who wants more listens to all. */
+export const socketConnectionsMax = 100
+
+/** How long changes of messages are kept for those who come back, in seconds. */
+export const resumeSeconds = 24 * 3_600
+
+/** Query of the WebSocket's URL. */
+export const liveConnectQuerySchema = z
+  .strictObject({
+    ticket: z.string().min(1).max(512),
+    connectionId: z
+      .string()
+      .transform((text) => [...new Set(text.split(','))])
+      .pipe(z.array(idSchema).max(socketConnectionsMax))
+      .optional()
+      .meta({
+        description: `Only these connections: one id, or up to ${socketConnectionsMax} with commas between. Absent: all.`,
+      }),
+    since: isoTimeSchema.optional().meta({
+      description:
+        'The greatest `at` that was heard on the socket before. Messages that changed since then come again, each as it is now, and `resumed` after them.',
+    }),
+  })
+  .meta({ id: 'LiveConnectQuery' })
 
 /** What a client may say on the socket. */
 export const liveRequestSchema = z
@@ -74,6 +97,20 @@ export const snapshotFrameSchema = z
   })
   .meta({ id: 'SnapshotFrame' })
 
+/**
+ * After the messages that changed while the client was away. `complete: false`: it was away too long, or too much changed;
+ * the REST API has it. Until this frame came, `since` of a further reconnect stays what it was.
+ */
+export const resumedFrameSchema = z
+  .strictObject({
+    ...envelope,
+    event: z.literal('resumed'),
+    connectionId: z.null(),
+    version: z.int().min(0),
+    data: z.strictObject({ since: isoTimeSchema, complete: z.boolean() }),
+  })
+  .meta({ id: 'ResumedFrame' })
+
 export const pongFrameSchema = z
   .strictObject({
     ...envelope,
@@ -111,6 +148,7 @@ export const liveFrameSchema = z
     connectionDeletedFrameSchema,
     messageFrameSchema,
     snapshotFrameSchema,
+    resumedFrameSchema,
     pongFrameSchema,
     subscribedFrameSchema,
     errorFrameSchema,
@@ -127,6 +165,7 @@ export const changeFrameSchema = z.discriminatedUnion('event', [
 ])
 export type ChangeFrame = z.infer<typeof changeFrameSchema>
 export type SnapshotFrame = z.infer<typeof snapshotFrameSchema>
+export type ResumedFrame = z.infer<typeof resumedFrameSchema>
 
 /** What arrives in one WebSocket message. */
 export const liveMessageSchema = z.union([liveFrameSchema, z.array(liveFrameSchema)])

@@ -445,7 +445,7 @@ export const routes = {
     tag: 'Live',
     summary: 'Gives a ticket that opens one WebSocket within a minute.',
     description:
-      'Connect to the live URL with `?ticket=`, and `&connectionId=` to hear of one connection only. A snapshot comes first, then changes as `{ id, event, at, connectionId, version, data }` or an array of them. Merge by item and `version`: a change may come before the snapshot. Send `{ "action": "subscribe" | "unsubscribe", "connectionId"? }` to change what the socket hears of, `{ "action": "ping" }` to keep it open.',
+      'Connect to `url` with `?ticket=`, and `&connectionId=` to hear of one connection only, or of some with commas between. A snapshot comes first, then changes as `{ id, event, at, connectionId, version, data }` or an array of them. Merge by item and `version`: a change may come before the snapshot. After a lost socket add `&since=` with the greatest `at` that was heard: messages that changed meanwhile come again, each as it is now, then `resumed`. Send `{ "action": "subscribe" | "unsubscribe", "connectionId"? }` to change what the socket hears of, `{ "action": "ping" }` to keep it open.',
     params: noParams,
     bodyOptional: true,
     body: z.strictObject({}),

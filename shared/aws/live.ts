@@ -18,6 +18,8 @@ export interface Subscription {
   readonly interest: Interest
   /** Rises by one when the interest changes, and only then: a stream record with another version asks for a snapshot. */
   readonly version: number
+  /** It was connected before, and heard of everything until then. */
+  readonly since?: IsoTime
   readonly connectedAt: IsoTime
   readonly lastSeenAt: IsoTime
   /** Seconds since 1970; DynamoDB's TTL. */
@@ -32,8 +34,13 @@ export type SpendOutcome =
 export interface LiveStore {
   /** Returns the ticket; only its SHA-256 is stored. */
   createTicket(businessProfileId: BusinessProfileId, expiresAt: IsoTime): Promise<string>
-  /** One transaction: the ticket goes, subscription (interest: all) and pointer come. */
-  spendTicket(ticket: string, socketId: string, now: IsoTime): Promise<SpendOutcome>
+  /** One transaction: the ticket goes, subscription (interest: all, unless another is given) and pointer come. */
+  spendTicket(
+    ticket: string,
+    socketId: string,
+    now: IsoTime,
+    wish?: { readonly interest?: Interest; readonly since?: IsoTime },
+  ): Promise<SpendOutcome>
   /** Consistent; every open socket of the business profile. */
   subscriptionsOf(businessProfileId: BusinessProfileId): Promise<readonly Subscription[]>
   /** Consistent, by way of the pointer. */
@@ -87,7 +94,8 @@ export function liveStore({ documents, table }: StoreTable): LiveStore {
       return ticket
     },
 
-    async spendTicket(ticket, socketId, now) {
+    async spendTicket(ticket, socketId, now, wish = {}) {
+      const { interest = { kind: 'all' }, since }: typeof wish = wish
       const { Item: found } = await documents.send(
         new GetCommand({ TableName: table, Key: ticketKey(ticket), ConsistentRead: true }),
       )
@@ -95,8 +103,9 @@ export function liveStore({ documents, table }: StoreTable): LiveStore {
       const subscription: Subscription = {
         businessProfileId: String(found.businessProfileId),
         socketId,
-        interest: { kind: 'all' },
+        interest,
         version: 1,
+        ...(since === undefined ? {} : { since }),
         connectedAt: now,
         lastSeenAt: now,
         expireAt: seconds(now) + socketSeconds,

@@ -1,10 +1,10 @@
 import { BatchGetCommand, QueryCommand, type QueryCommandInput } from '@aws-sdk/lib-dynamodb'
 import type { Page } from '../domain/stores/connections.ts'
 import type { MessageFilter, MessageRow } from '../domain/stores/messages.ts'
-import type { ConnectionRef } from '../domain/words.ts'
+import type { ConnectionRef, MessageId } from '../domain/words.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { attributeNames } from './expressions.ts'
-import { connectionKey } from './ids.ts'
+import { connectionKey, messageKey } from './ids.ts'
 import { chatKey, toRow } from './message-items.ts'
 import type { Item, StoreTable } from './requests.ts'
 
@@ -77,16 +77,51 @@ async function readIndex(
 }
 
 /** The items behind an index that has keys only, in its order; one that is gone is left out. */
-async function readItems({ documents, table }: StoreTable, entries: readonly Item[]): Promise<readonly Item[]> {
+const readItems = (store: StoreTable, entries: readonly Item[]): Promise<readonly Item[]> =>
+  readBatch(
+    store,
+    entries.map(({ connectionKey, key }) => itemAt(String(connectionKey), String(key))),
+    'eventual',
+  )
+
+/** Messages by their names, in the order asked for; one that is gone is left out. Consistent. 1 RCU per message and 4 KB. */
+export async function readMessages(
+  store: StoreTable,
+  names: readonly (ConnectionRef & { readonly messageId: MessageId })[],
+): Promise<readonly MessageRow[]> {
+  const rows: MessageRow[] = []
+  for (let start = 0; start < names.length; start += pageMax) {
+    const keys = names
+      .slice(start, start + pageMax)
+      .map((name) => itemAt(connectionKey(name), messageKey(name.messageId)))
+    rows.push(...(await readBatch(store, keys, 'consistent')).map(toRow))
+  }
+  return rows
+}
+
+interface ItemKey {
+  readonly connectionKey: string
+  readonly key: string
+}
+const itemAt = (connectionKey: string, key: string): ItemKey => ({ connectionKey, key })
+const nameOf = ({ connectionKey, key }: ItemKey): string => `${connectionKey} ${key}`
+
+/** At most `pageMax` items. */
+async function readBatch(
+  { documents, table }: StoreTable,
+  wanted: readonly ItemKey[],
+  reading: 'consistent' | 'eventual',
+): Promise<readonly Item[]> {
   const items = new Map<string, Item>()
-  let keys = entries.map(({ connectionKey, key }) => ({ connectionKey, key }))
+  let keys = [...wanted]
   for (let tries = 1; keys.length > 0; tries++) {
+    const request = { Keys: keys, ConsistentRead: reading === 'consistent' }
     const { Responses, UnprocessedKeys } = await documents.send(
-      new BatchGetCommand({ RequestItems: { [table]: { Keys: keys } } }),
+      new BatchGetCommand({ RequestItems: { [table]: request } }),
     )
-    for (const item of Responses?.[table] ?? []) items.set(String(item.key), item)
-    keys = (UnprocessedKeys?.[table]?.Keys ?? []) as typeof keys
+    for (const item of Responses?.[table] ?? []) items.set(nameOf(item as unknown as ItemKey), item)
+    keys = (UnprocessedKeys?.[table]?.Keys ?? []) as unknown as ItemKey[]
     if (keys.length > 0 && tries === batchTriesMax) throw new Error('the table left out a part of the messages')
   }
-  return entries.map(({ key }) => items.get(String(key))).filter((item) => item !== undefined)
+  return wanted.map((key) => items.get(nameOf(key))).filter((item) => item !== undefined)
 }

@@ -2,9 +2,10 @@ import { ScanCommand } from '@aws-sdk/lib-dynamodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { accounts } from '../../shared/aws/accounts.ts'
 import { liveStore } from '../../shared/aws/live.ts'
+import { liveChanges } from '../../shared/aws/live-changes.ts'
 import type { StoreTable } from '../../shared/aws/requests.ts'
 import { accountsContract } from '../contracts/accounts.ts'
-import { liveStoreContract } from '../contracts/live.ts'
+import { liveChangesContract, liveStoreContract } from '../contracts/live.ts'
 import type { DynamoLocal } from './emulators.ts'
 import { sharedDynamo } from './shared-dynamo.ts'
 
@@ -16,6 +17,7 @@ afterAll(() => dynamo?.stop())
 
 accountsContract('DynamoDB', async () => accounts(await dynamo.fresh('accounts')))
 liveStoreContract('DynamoDB', async () => liveStore(await dynamo.fresh('live')))
+liveChangesContract('DynamoDB', async () => liveChanges(await dynamo.fresh('live')))
 
 const everything = async ({ documents, table }: StoreTable): Promise<string> =>
   JSON.stringify((await documents.send(new ScanCommand({ TableName: table }))).Items)

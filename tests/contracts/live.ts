@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { LiveStore, Subscription } from '../../shared/aws/live.ts'
+import type { LiveChanges } from '../../shared/aws/live-changes.ts'
 
 /** What a store of tickets and sockets must do; `fresh` gives an empty one. */
 export function liveStoreContract(name: string, fresh: () => Promise<LiveStore>): void {
@@ -29,6 +30,16 @@ export function liveStoreContract(name: string, fresh: () => Promise<LiveStore>)
       expect(await live.subscriptionsOf('bp_1')).toEqual([subscription])
       expect(await live.subscriptionOf('socket-1')).toEqual(subscription)
       expect(await live.subscriptionsOf('bp_2')).toEqual([])
+    })
+
+    test('a ticket is spent with what the socket wants to hear of, and since when', async () => {
+      const interest = { kind: 'connections', connectionIds: ['con_1'] } as const
+      const outcome = await live.spendTicket(await live.createTicket('bp_1', at(60)), 'socket-1', at(0), {
+        interest,
+        since: at(-9),
+      })
+      expect(outcome).toMatchObject({ kind: 'spent', subscription: { interest, since: at(-9), version: 1 } })
+      expect(await live.subscriptionsOf('bp_1')).toMatchObject([{ interest, since: at(-9) }])
     })
 
     test('a ticket is spent once, by however many at the same time', async () => {
@@ -94,6 +105,32 @@ export function liveStoreContract(name: string, fresh: () => Promise<LiveStore>)
       await live.removeSocket('socket-2', 'bp_1')
       expect(await live.subscriptionsOf('bp_1')).toEqual([])
       expect(await live.subscriptionOf('socket-2')).toBeUndefined()
+    })
+  })
+}
+
+/** What notes of changed messages must do; `fresh` gives an empty one. */
+export function liveChangesContract(name: string, fresh: () => Promise<LiveChanges>): void {
+  describe(`changes for clients that come back: ${name}`, () => {
+    const message = (n: number, connectionId = 'con_1') => ({ connectionId, messageId: `msg_${n}` })
+    const ms = (second: number) => Date.parse(at(second))
+
+    test('what was noted since then, each once, in the order of its last change', async () => {
+      const changes = await fresh()
+      await changes.note('bp_1', [message(1), message(2)], ms(1), 60_000)
+      await changes.note('bp_1', [message(3, 'con_2'), message(1)], ms(2), 60_000)
+      await changes.note('bp_2', [message(4)], ms(2), 60_000)
+      expect(await changes.since('bp_1', ms(0))).toEqual([message(2), message(3, 'con_2'), message(1)])
+      expect(await changes.since('bp_1', ms(2))).toEqual([message(3, 'con_2'), message(1)])
+      expect(await changes.since('bp_1', ms(3))).toEqual([])
+    })
+
+    test('notes of the same time do not take the place of each other, and one may be long', async () => {
+      const changes = await fresh()
+      const many = Array.from({ length: 1_500 }, (_, n) => message(n))
+      await Promise.all([many.slice(0, 700), many.slice(700)].map((part) => changes.note('bp_1', part, ms(1), 60_000)))
+      const found = await changes.since('bp_1', ms(1))
+      expect(new Set(found.map(({ messageId }) => messageId)).size).toBe(1_500)
     })
   })
 }

@@ -6,6 +6,7 @@ import { accounts } from '../../shared/aws/accounts.ts'
 import { apiConnections, workerConnections } from '../../shared/aws/connections.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'
 import { liveStore } from '../../shared/aws/live.ts'
+import { liveChanges } from '../../shared/aws/live-changes.ts'
 import { apiMessages, workerMessages } from '../../shared/aws/messages.ts'
 import type { StoreTable } from '../../shared/aws/requests.ts'
 import { startQueuesAndObjects } from '../adapters/emulators.ts'
@@ -77,6 +78,7 @@ export async function startCloud() {
     DOORBELL_DLQ_URL: urls.doorbellDlq,
     SENDS_QUEUE_URL: urls.sends,
     SENDS_FIFO_QUEUE_URL: urls.sendsFifo,
+    LIVE_URL: 'wss://live.test/live',
     LIVE_CALLBACK_URL: `${services.url}/live`,
     ADMIN_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:eu-west-1:000000000000:secret:admin',
     WORKER_SILENCE_MS: '400',
@@ -106,6 +108,7 @@ export async function startCloud() {
     services,
     urls,
     drain,
+    changes: liveChanges(live),
     tables: { connections, messages, fleet, live, accounts: accountsTable },
     stores: {
       accounts: accounts(accountsTable),

@@ -1,9 +1,7 @@
 import type { SQSEvent } from 'aws-lambda'
 import { describe, expect, test } from 'vitest'
 import { liveFrameSchema, liveMessageSchema } from '../../shared/api/live.ts'
-import { outboundKey, whatsappIdOf } from '../../shared/aws/ids.ts'
-import type { ConnectionChange, ConnectionRow } from '../../shared/domain/stores/connections.ts'
-import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
+import type { ConnectionChange } from '../../shared/domain/stores/connections.ts'
 import { type Image, image, lambdaContext, streamRecord } from './cloud.ts'
 import {
   asAnother,
@@ -19,8 +17,10 @@ import {
   retries,
   run,
   say,
+  subscriptionImage,
   useLiveScene,
 } from './live-scene.ts'
+import { messageImage, send, step } from './message-rows.ts'
 
 useLiveScene()
 
@@ -131,6 +131,37 @@ describe('changes of connections', () => {
     expect(cloud.services.closed).toContain(stuck)
   })
 
+  test('a QR code that ran out is not shown by a frame that comes late', async () => {
+    const row = await connection()
+    const socketId = await open()
+    const shown = (text: string, ms: number) => change(row, { qr: { text, expiresAt: inMs(ms) } })
+    await run(handlers.publishConnections, await shown('one', 20_000))
+    await run(handlers.publishConnections, await shown('two', -1))
+    const frames = cloud.services.frames(socketId).map((frame) => liveFrameSchema.parse(frame))
+    expect(frames).toMatchObject([
+      { event: 'whatsapp-qr', data: { qr: { text: 'one' } } },
+      { event: 'connection-updated' },
+    ])
+    expect(JSON.stringify(frames[1])).not.toContain('two')
+    const late = await open()
+    await run(handlers.snapshot, streamRecord({ after: await subscriptionImage(late) }))
+    expect(JSON.stringify(cloud.services.frames(late))).not.toContain('two')
+  })
+
+  test('a socket that missed a change hears of nothing after it, and is told so when it asks', async () => {
+    const stuck = await open()
+    cloud.services.behave(stuck, 'stuck')
+    const row = await connection()
+    await run(handlers.publishConnections, await change(row, opening))
+    cloud.services.behave(stuck, 'open')
+    await run(handlers.publishConnections, await change(row, { label: 'Desk' }))
+    expect(cloud.services.frames(stuck)).toEqual([])
+    expect(await say(stuck, { action: 'ping' })).toMatchObject({ event: 'error', data: { code: 'not_found' } })
+    const event = { Records: await retries() } as SQSEvent
+    expect((await handlers.publishRetry(event, lambdaContext)).batchItemFailures).toEqual([])
+    expect(cloud.services.closed).toContain(stuck)
+  })
+
   test('a gone socket is forgotten, unless it may still be connecting', async () => {
     const [old, young] = [await open({}, 31_000), await open()]
     cloud.services.vanish(old)
@@ -155,49 +186,11 @@ describe('changes of connections', () => {
 })
 
 describe('messages', () => {
-  let sends = 0
-  async function send(ref: ConnectionRow, body = 'hello'): Promise<OutboundRow> {
-    const messageId = `msg_${++sends}`
-    const whatsappId = whatsappIdOf(messageId)
-    const accepted = await cloud.stores.messages.accept({
-      businessProfileId,
-      connectionId: ref.connectionId,
-      key: outboundKey(whatsappId),
-      messageId,
-      whatsappId,
-      chat: '94714515253@s.whatsapp.net',
-      direction: 'outbound',
-      to: '+94714515253',
-      content: { type: 'text', text: { body } },
-      status: 'queued',
-      partition: 0,
-      waitingPartition: 0,
-      generation: 0,
-      deadlineAt: inMs(60_000),
-      bodyHash: 'x',
-      version: 1,
-      epoch: 0,
-      createdAt: inMs(0),
-      updatedAt: inMs(0),
-      expireAt: Math.floor(Date.now() / 1000) + 1_000,
-    })
-    if (accepted.kind !== 'created') throw new Error(accepted.kind)
-    return accepted.row
-  }
-  const messageImage = ({ connectionId, key }: OutboundRow) =>
-    image(cloud.tables.messages, { connectionKey: `${businessProfileId}#${connectionId}`, key })
-
   test("each status of a send is told, in order, also when they come in one batch; the worker's notes are not lost", async () => {
     const socketId = await open()
     const row = await send(await connection())
-    const images = [await messageImage(row)]
-    const records = [streamRecord({ after: images[0] })]
-    for (const status of ['sent', 'delivered', 'read'] as const) {
-      await cloud.stores.workerMessages.step(row, row.whatsappId, 1, { status, at: inMs(0) })
-      const after = await messageImage(row)
-      records.push(streamRecord({ before: images.at(-1), after }))
-      images.push(after)
-    }
+    const records = [streamRecord({ after: await messageImage(row) })]
+    for (const status of ['sent', 'delivered', 'read'] as const) records.push(await step(row, status))
     await run(handlers.publishMessages, ...records)
     const frames = cloud.services.frames(socketId).map((frame) => liveFrameSchema.parse(frame))
     expect(
