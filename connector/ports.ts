@@ -304,8 +304,13 @@ export interface Session {
   gesture?(gesture: Gesture): void
   /** Done where the connection is open, else not at all. */
   fetchMedium?(messageId: MessageId): void
-  /** A send was accepted: keeps it in order; restores the connection when it is down. Idempotent by message id. */
-  enqueue(row: OutboundRow): void
+  /**
+   * A send was accepted: keeps it in order; restores the connection when it is down. Idempotent by message id. One that ended
+   * is taken note of in the order of acceptance.
+   *
+   * @param from where the row was read: an index may be late
+   */
+  enqueue(row: OutboundRow, from?: 'row' | 'index'): void
   /** Sends waiting or in flight. */
   readonly waiting: number
   readonly state: 'opening' | 'open' | 'waiting' | 'stopped' | 'ended'

@@ -74,6 +74,7 @@ export class Delivery {
       entry.timer?.cancel()
       delete entry.timer
       entry.resent = false
+      entry.uncertain = false
       if (entry.state === 'waiting') continue
       if (mayBeLeaving(entry)) entry.attempted = true
       this.#list.putBack(entry)
@@ -181,10 +182,12 @@ export class Delivery {
     switch (result.kind) {
       case 'handed_over':
         entry.attempted = true
+        entry.uncertain = false
         this.#awaitAck(entry)
         break
       case 'unknown':
         entry.attempted = true
+        entry.uncertain = true
         this.#store.log.warn({ messageId, why: result.why }, 'A send may or may not have left')
         this.#awaitAck(entry)
         break

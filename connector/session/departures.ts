@@ -1,4 +1,5 @@
 import type { Clock } from '../ports.ts'
+import type { AcceptanceOrder } from './acceptance-order.ts'
 import { type Pacing, paceSentences } from './pacing.ts'
 import type { RestrictedChats } from './restricted-chats.ts'
 import { isLeaving, type SendEntry } from './send-entry.ts'
@@ -24,6 +25,7 @@ export interface DepartureActions {
  */
 export class Departures {
   readonly #list: SendList
+  readonly #order: AcceptanceOrder
   readonly #pacing: Pacing
   readonly #restricted: RestrictedChats
   readonly #clock: Clock
@@ -34,6 +36,7 @@ export class Departures {
 
   constructor(options: {
     readonly list: SendList
+    readonly order: AcceptanceOrder
     readonly pacing: Pacing
     readonly restricted: RestrictedChats
     readonly clock: Clock
@@ -41,6 +44,7 @@ export class Departures {
     readonly actions: DepartureActions
   }) {
     this.#list = options.list
+    this.#order = options.order
     this.#pacing = options.pacing
     this.#restricted = options.restricted
     this.#clock = options.clock
@@ -78,7 +82,9 @@ export class Departures {
     const { waiting } = this.#list
     for (let at = 0; at < waiting.length && inFlight < this.#inFlightMax; at += 1) {
       const entry = waiting[at] as SendEntry
-      const { chat } = entry.row
+      const { chat, seq } = entry.row
+      // What was accepted before may be missing, and may go to the same chat.
+      if (!this.#order.isClear(seq)) return
       // What is scheduled holds up nothing before its time.
       if (entry.due !== undefined) continue
       // One that has to pause, or whose bytes are on their way to the socket, holds up its own chat and no other.

@@ -2,7 +2,8 @@ import type { SendsMode } from '../../shared/domain/lifecycle-sends.ts'
 import type { Pace } from '../../shared/domain/pace.ts'
 import type { OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, EpochMs, SendError, SendErrorCode } from '../../shared/domain/words.ts'
-import type { AuthState, SendReceipt, ServerAck, SessionSettings, WhatsAppSocket } from '../ports.ts'
+import type { AuthState, SendReceipt, ServerAck, SessionSettings, Timer, WhatsAppSocket } from '../ports.ts'
+import { AcceptanceOrder } from './acceptance-order.ts'
 import { Delivery } from './delivery.ts'
 import { Departures } from './departures.ts'
 import { Pacing } from './pacing.ts'
@@ -14,14 +15,14 @@ import { SendNotes } from './send-notes.ts'
 import { SendSteps } from './send-steps.ts'
 import { type StoreContext, within } from './until-stored.ts'
 
-type OutboxSettings = Pick<SessionSettings, 'ackTimeoutMs' | 'sendTimeoutMs' | 'inFlightMax'>
+type OutboxSettings = Pick<SessionSettings, 'ackTimeoutMs' | 'sendTimeoutMs' | 'inFlightMax' | 'wakeGapMs'>
 
 export interface OutboxListener {
   /** An ack is missing. Resolves with whether the socket is alive; where not, it is ended by the time it resolves. */
   onAckMissing(): Promise<boolean>
   onRestricted(until: EpochMs): void
-  /** A scheduled send became due while no socket is open. */
-  onDue(): void
+  /** Sends wait, and no socket is open: said when one becomes due, and again after each `wakeGapMs` while it is so. */
+  onWaiting(): void
 }
 
 /**
@@ -40,10 +41,13 @@ export class Outbox {
   readonly #notes: SendNotes
   readonly #steps: SendSteps
   readonly #pacing: Pacing
+  readonly #order: AcceptanceOrder
   readonly #departures: Departures
   #mode: SendsMode = { kind: 'hold', note: '' }
   #delivery: Delivery | undefined
   #auth: AuthState | undefined
+  /** Runs while sends wait for a socket. */
+  #asking: Timer | undefined
   #finishing = false
 
   constructor(options: {
@@ -61,8 +65,16 @@ export class Outbox {
     this.#notes = new SendNotes(options.ref, options.messages, options.store)
     this.#steps = new SendSteps(options.ref, options.messages, options.store)
     this.#pacing = new Pacing(options.ref, options.messages, options.store, () => this.#look())
+    this.#order = new AcceptanceOrder({
+      ref: options.ref,
+      messages: options.messages,
+      store: options.store,
+      onFound: (row, consistent) => this.accept(row, consistent),
+      onClear: () => this.#look(),
+    })
     this.#departures = new Departures({
       list: this.#list,
+      order: this.#order,
       pacing: this.#pacing,
       restricted: this.#restricted,
       clock: options.store.clock,
@@ -82,18 +94,26 @@ export class Outbox {
     return waiting
   }
 
-  /** Keeps an accepted send in its place. Idempotent. Returns whether it is new and waits for the connection. */
-  accept(row: OutboundRow): boolean {
+  /**
+   * Keeps an accepted send in its place. Idempotent; one that ended is taken note of, so that nobody looks for it.
+   *
+   * @param consistent false: the row is from an index, and may have been cancelled or ended since
+   * @returns whether it is new and waits for the connection
+   */
+  accept(row: OutboundRow, consistent = true): boolean {
     const { clock } = this.#store
     const id = row.whatsappId
+    this.#order.came(row)
     if (row.status !== 'queued' || this.#list.knows(id)) return false
     const deadlineAt = Date.parse(row.deadlineAt)
     const entry: SendEntry = {
       row,
       state: 'waiting',
       attempted: this.#auth?.attempted().has(id) ?? false,
+      uncertain: false,
       resent: false,
-      held: row.heldAt !== undefined,
+      // Taken out before it goes, it cannot go after it was cancelled.
+      held: !consistent || row.heldAt !== undefined,
       claims: row.claims ?? 0,
       deadline: atTime(clock, deadlineAt, () => this.#expire(entry)),
     }
@@ -102,8 +122,10 @@ export class Outbox {
     if (dueAt > clock.now()) entry.due = atTime(clock, dueAt, () => this.#due(entry))
     if (deadlineAt <= clock.now()) this.#expire(entry)
     else if (this.#mode.kind === 'refuse') this.#refuse(entry, this.#mode.code, this.#mode.message)
-    else if (this.#mode.kind === 'hold') this.#note(entry, this.#mode.note)
-    else this.#look()
+    else if (this.#mode.kind === 'hold') {
+      this.#note(entry, this.#mode.note)
+      this.#askLater()
+    } else this.#look()
     return this.#list.has(entry) && entry.due === undefined
   }
 
@@ -117,6 +139,7 @@ export class Outbox {
     } else if (before.kind !== 'hold' || before.note !== mode.note) {
       for (const entry of this.#list.waiting) this.#note(entry, mode.note)
     }
+    this.#askLater()
   }
 
   /** As the connection's row says now. */
@@ -205,6 +228,7 @@ export class Outbox {
 
   /** At once: no further timers, no further sends. */
   stop(): void {
+    this.#asking?.cancel()
     this.#pacing.stop()
     this.#list.clear()
     this.#delivery = undefined
@@ -213,6 +237,16 @@ export class Outbox {
 
   #look(): void {
     if (this.#delivery !== undefined && !this.#finishing) this.#departures.look()
+  }
+
+  /** A connection may have stopped trying: what waits asks for it again, not only what comes new. */
+  #askLater(): void {
+    if (this.#asking !== undefined || this.#mode.kind !== 'hold' || this.waiting === 0) return
+    this.#asking = this.#store.clock.after(this.#settings.wakeGapMs, () => {
+      this.#asking = undefined
+      if (this.#mode.kind === 'hold' && this.waiting > 0) this.#listener.onWaiting()
+      this.#askLater()
+    })
   }
 
   #lost(): void {
@@ -253,7 +287,7 @@ export class Outbox {
       return
     }
     if (this.#mode.kind === 'hold') this.#note(entry, this.#mode.note)
-    this.#listener.onDue()
+    this.#listener.onWaiting()
   }
 
   #expire(entry: SendEntry): void {

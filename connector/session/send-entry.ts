@@ -27,6 +27,8 @@ export interface SendEntry {
   state: EntryState
   /** Bytes may have left, in this or an earlier worker. */
   attempted: boolean
+  /** Whether the socket wrote it is not known: what follows in its chat could get there first. */
+  uncertain: boolean
   resent: boolean
   /** It may be held in the store: it has to be taken out before it goes. */
   held: boolean
@@ -38,8 +40,9 @@ export interface SendEntry {
 }
 
 /** On its way out of the list: its chat waits for it. */
-export function isLeaving({ state }: SendEntry): boolean {
-  return state === 'handing' || state === 'claiming' || state === 'typing' || state === 'preparing'
+export function isLeaving({ state, uncertain }: SendEntry): boolean {
+  const onItsWay = state === 'handing' || state === 'claiming' || state === 'typing' || state === 'preparing'
+  return onItsWay || (state === 'unacked' && uncertain)
 }
 
 /** Bytes of it may be on their way at this moment. */

@@ -114,7 +114,7 @@ class ConnectionSession implements Session {
       listener: {
         onAckMissing: () => this.#liveness.probeNow(),
         onRestricted: (until) => this.#lifecycle.dispatch({ kind: 'restricted', until }),
-        onDue: () => this.#lifecycle.dispatch({ kind: 'send_waiting' }),
+        onWaiting: () => this.#lifecycle.dispatch({ kind: 'send_waiting' }),
       },
     })
     this.#auth = new SessionAuth(this.ref, dependencies.authStates, this.#store)
@@ -176,9 +176,9 @@ class ConnectionSession implements Session {
     if (!this.#over.signal.aborted) this.#socket.current?.fetchMedium?.(messageId)
   }
 
-  enqueue(row: OutboundRow): void {
+  enqueue(row: OutboundRow, from: 'row' | 'index' = 'row'): void {
     if (this.#over.signal.aborted) return
-    if (this.#outbox.accept(row)) this.#lifecycle.dispatch({ kind: 'send_waiting' })
+    if (this.#outbox.accept(row, from === 'row')) this.#lifecycle.dispatch({ kind: 'send_waiting' })
   }
 
   async drain(timeoutMs: number): Promise<void> {

@@ -85,7 +85,7 @@ export class PartitionSessions {
     if (session === undefined) return undefined
     this.#within(session, () => {
       session.adopt?.(row)
-      for (const send of waiting) session.enqueue(send)
+      for (const send of waiting) session.enqueue(send, 'index')
     })
     if (hasOpenCommand(row)) {
       this.#within(session, () => session.command()).catch((error: unknown) => {
@@ -125,8 +125,12 @@ export class PartitionSessions {
     const { messages } = this.#deps
     const send = await messages.getOutbound(ref, messageId)
     if (send === undefined) return { kind: 'rejected', reason: `there is no message ${messageId}` }
-    // Rung twice, or finished by an earlier owner.
-    if (send.status !== 'queued') return { kind: 'done' }
+    if (send.status !== 'queued') {
+      // Rung twice, cancelled, or finished by an earlier owner: its place in the order is no gap.
+      const session = this.#sessions.get(keyOf(ref))
+      if (session !== undefined) this.#within(session, () => session.enqueue(send))
+      return { kind: 'done' }
+    }
     const found = await this.#find(ref, 'on_demand')
     switch (found.kind) {
       case 'session':

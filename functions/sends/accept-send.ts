@@ -168,7 +168,11 @@ function isPairing({ qr, pairingCode, command, handledCommandId, reason }: Conne
 }
 
 /** What cannot go at once is held: until a worker takes it out, it can be cancelled. */
-function held(connection: ConnectionRow, sendAt: IsoTime | undefined, now: IsoTime): Partial<OutboundRow> {
+export function held(
+  connection: ConnectionRow,
+  sendAt: IsoTime | undefined,
+  now: IsoTime,
+): Partial<Pick<OutboundRow, 'heldAt' | 'note'>> {
   if (sendAt !== undefined) return { heldAt: now }
   return connection.status === 'connected' ? {} : { heldAt: now, note: sentences.beingRestored }
 }

@@ -15,6 +15,10 @@ export const itemKey = (ref: ConnectionRef, key: string) => ({ connectionKey: co
 
 export const waitingOrderPrefix = (ref: ConnectionRef): string => `${connectionKey(ref)}#`
 
+/** Sorts by connection, then by acceptance. */
+export const waitingOrder = (ref: ConnectionRef, seq: number): string =>
+  `${waitingOrderPrefix(ref)}${String(seq).padStart(12, '0')}`
+
 export const chatKey = (ref: ConnectionRef, chat: string): string => `${connectionKey(ref)}#${chat}`
 
 export function toItem(row: MessageRow): Item {
@@ -24,7 +28,7 @@ export function toItem(row: MessageRow): Item {
     createdOrder: `${row.createdAt}#${row.messageId}`,
     chatKey: chatKey(row, row.chat),
     ...(row.direction === 'outbound' && row.waitingPartition !== undefined
-      ? { waitingOrder: `${waitingOrderPrefix(row)}${String(row.seq).padStart(12, '0')}` }
+      ? { waitingOrder: waitingOrder(row, row.seq) }
       : {}),
   }
 }

@@ -40,7 +40,7 @@ export function apiMessages(store: StoreTable, limits: MessageLimits = {}): ApiM
   const { documents, table } = store
   const waitingMax = limits.waitingMax ?? 5_000
 
-  async function replayOf(row: Omit<OutboundRow, 'seq'>): Promise<AcceptOutcome | undefined> {
+  async function replayOf(row: Omit<OutboundRow, 'seq' | 'previous'>): Promise<AcceptOutcome | undefined> {
     if (row.idempotencyKey === undefined) return undefined
     const existing = await readMessage(store, row, row.key)
     return existing === undefined ? undefined : answer(asOutbound(existing), row.bodyHash)
@@ -56,12 +56,14 @@ export function apiMessages(store: StoreTable, limits: MessageLimits = {}): ApiM
       const before = await replayOf(row)
       if (before !== undefined) return before
       const waits = row.waitingPartition !== undefined
-      const place = await takePlace(store, row, { waits, waitingMax, expireAt: row.expireAt })
+      const { whatsappId, expireAt } = row
+      const place = await takePlace(store, row, { whatsappId, waits, waitingMax, expireAt })
       if (place.kind === 'full') {
         // The last place may have gone to this very send, brought twice at the same time.
         return (await replayOf(row)) ?? { kind: 'too_many_waiting', limit: waitingMax }
       }
-      const accepted: OutboundRow = { ...row, seq: place.seq }
+      const { seq, previous } = place
+      const accepted: OutboundRow = { ...row, seq, ...(previous.length === 0 ? {} : { previous }) }
       const put = await conditional(() =>
         documents.send(new PutCommand(putIf(table, toItem(accepted), 'attribute_not_exists(#key)'))),
       )

@@ -1,8 +1,8 @@
 import { GetCommand, QueryCommand, type QueryCommandInput, UpdateCommand } from '@aws-sdk/lib-dynamodb'
-import type { OutboundRow } from '../domain/stores/messages.ts'
+import { type OutboundRow, previousKept } from '../domain/stores/messages.ts'
 import type { ConnectionRef, PartitionId } from '../domain/words.ts'
 import { attributeNames, type Change, update } from './expressions.ts'
-import { asOutbound, counterKey, itemKey, toRow, waitingOrderPrefix } from './message-items.ts'
+import { asOutbound, counterKey, itemKey, toRow, waitingOrder, waitingOrderPrefix } from './message-items.ts'
 import { conditional, type Item, queryAll, type StoreTable, transaction } from './requests.ts'
 
 /**
@@ -22,6 +22,29 @@ export async function listWaiting({ documents, table }: StoreTable, partition: P
     KeyConditionExpression: condition,
     ExpressionAttributeNames: attributeNames(condition),
     ExpressionAttributeValues: { ':partition': partition },
+  })
+  return items.map((item) => asOutbound(toRow(item)))
+}
+
+/** Of one connection, between two numbers. Eventually consistent. 0.5 RCU per 4 KB. */
+export async function listWaitingOf(
+  { documents, table }: StoreTable,
+  ref: ConnectionRef,
+  partition: PartitionId,
+  { after, before }: { readonly after: number; readonly before: number },
+): Promise<OutboundRow[]> {
+  if (before - after < 2) return []
+  const condition = '#waitingPartition = :partition AND #waitingOrder BETWEEN :first AND :last'
+  const items = await queryAll(documents, {
+    TableName: table,
+    IndexName: 'waiting',
+    KeyConditionExpression: condition,
+    ExpressionAttributeNames: attributeNames(condition),
+    ExpressionAttributeValues: {
+      ':partition': partition,
+      ':first': waitingOrder(ref, after + 1),
+      ':last': waitingOrder(ref, before - 1),
+    },
   })
   return items.map((item) => asOutbound(toRow(item)))
 }
@@ -55,26 +78,47 @@ export async function endWaiting(
   return item === undefined ? { kind: 'refused' } : { kind: 'refused', item }
 }
 
+/** The counter remembers who took the latest places: `last1` the latest one, and so on. */
+const lastPlaces = Array.from({ length: previousKept + 1 }, (_, i) => `last${i + 1}`)
+const nobody = ''
+const shiftPlaces: Readonly<Record<string, string>> = Object.fromEntries(
+  lastPlaces.map((name, i) => [name, i === 0 ? ':whatsappId' : `if_not_exists(#${lastPlaces[i - 1]}, :nobody)`]),
+)
+
 /**
- * Gives out the connection's next `seq` and, where the send is to wait, a place below the limit. 1 WCU. An answer that was
- * lost and asked for again leaves a gap in `seq` and a place taken; {@link WaitingCounts.recount} frees it.
+ * Gives out the connection's next `seq`, says who took the places before it and, where the send is to wait, takes a place below
+ * the limit. 1 WCU. An answer that was lost and asked for again leaves a gap in `seq` and a place taken;
+ * {@link WaitingCounts.recount} frees it.
  *
  * @param expireAt the row's own, so that the counter outlives the last row that it counted.
  */
 export async function takePlace(
   { documents, table }: StoreTable,
   ref: ConnectionRef,
-  place: { readonly waits: boolean; readonly waitingMax: number; readonly expireAt: number },
-): Promise<{ readonly kind: 'taken'; readonly seq: number } | { readonly kind: 'full' }> {
+  place: {
+    readonly whatsappId: string
+    readonly waits: boolean
+    readonly waitingMax: number
+    readonly expireAt: number
+  },
+): Promise<
+  { readonly kind: 'taken'; readonly seq: number; readonly previous: readonly string[] } | { readonly kind: 'full' }
+> {
   const one = place.waits ? 1 : 0
   const taken = await conditional(() =>
     documents.send(
       new UpdateCommand({
         ...update(table, counterKey(ref), {
           set: { expireAt: place.expireAt },
-          compute: { seq: 'if_not_exists(#seq, :zero) + :one', waiting: 'if_not_exists(#waiting, :zero) + :place' },
+          compute: {
+            seq: 'if_not_exists(#seq, :zero) + :one',
+            waiting: 'if_not_exists(#waiting, :zero) + :place',
+            ...shiftPlaces,
+          },
           condition: 'attribute_not_exists(#waiting) OR #waiting < :max',
           values: {
+            ':whatsappId': place.whatsappId,
+            ':nobody': nobody,
             ':zero': 0,
             ':one': 1,
             ':place': one,
@@ -86,7 +130,10 @@ export async function takePlace(
     ),
   )
   if (taken.kind === 'refused') return { kind: 'full' }
-  return { kind: 'taken', seq: Number(taken.output.Attributes?.seq) }
+  const counter = taken.output.Attributes ?? {}
+  const before = lastPlaces.slice(1).map((name) => String(counter[name] ?? nobody))
+  const first = before.indexOf(nobody)
+  return { kind: 'taken', seq: Number(counter.seq), previous: first < 0 ? before : before.slice(0, first) }
 }
 
 /** The place was taken for a send that another had already brought. 1 WCU. */

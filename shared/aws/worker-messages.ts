@@ -7,7 +7,14 @@ import { type Change, putIf, update } from './expressions.ts'
 import { messageKey, outboundKey } from './ids.ts'
 import { asOutbound, itemKey, readMessage, toItem, toRow } from './message-items.ts'
 import { conditional, type StoreTable } from './requests.ts'
-import { endWaiting, listWaiting, noLongerWaiting, type WaitingCounts, waitingCounts } from './waiting.ts'
+import {
+  endWaiting,
+  listWaiting,
+  listWaitingOf,
+  noLongerWaiting,
+  type WaitingCounts,
+  waitingCounts,
+} from './waiting.ts'
 
 const times = {
   sent: 'sentAt',
@@ -59,7 +66,8 @@ function stepChange(step: SendStep, epoch: Epoch, waits: boolean): Change {
 }
 
 /**
- * The connector's side. `getOutbound` 1 RCU, `listWaiting` 0.5 RCU per 4 KB, `step` 6 WCU where it ends waiting and 2 after
+ * The connector's side. `getOutbound` 1 RCU, `listWaiting` and
+ * `listWaitingOf` 0.5 RCU per 4 KB, `step` 6 WCU where it ends waiting and 2 after
  * that, `note` and `claim` 3 WCU, `putInbound` 3 WCU.
  */
 export function workerMessages(store: StoreTable): WorkerMessages & WaitingCounts {
@@ -80,6 +88,7 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
     getOutbound: (ref, messageId) => readOutbound(ref, messageKey(messageId)),
     getByWhatsappId: (ref, whatsappId) => readOutbound(ref, outboundKey(whatsappId)),
     listWaiting: (partition) => listWaiting(store, partition),
+    listWaitingOf: (ref, partition, range) => listWaitingOf(store, ref, partition, range),
 
     async step(ref, whatsappId, epoch, step): Promise<StepOutcome> {
       // An ack or a failure mostly meets a waiting send, a receipt one that was sent. A wrong guess costs one more request:

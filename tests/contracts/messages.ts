@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import * as ids from '../../shared/aws/ids.ts'
-import type {
-  ApiMessages,
-  MessageFilter,
-  OutboundRow,
-  SendStep,
-  WorkerMessages,
+import {
+  type ApiMessages,
+  type MessageFilter,
+  type OutboundRow,
+  previousKept,
+  type SendStep,
+  type WorkerMessages,
 } from '../../shared/domain/stores/messages.ts'
 import { at, expired, received, ref, send } from './message-rows.ts'
 
@@ -55,6 +56,18 @@ export function messageStoresContract(name: string, fresh: (waitingMax: number) 
         const rows = await Promise.all(Array.from({ length: 50 }, () => accepted()))
         expect(rows.map((row) => row.seq).sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1))
         expect(await api.listWaiting(3)).toHaveLength(50)
+      })
+
+      test('names those accepted right before it, latest first, per connection', async () => {
+        const rows: OutboundRow[] = []
+        for (let i = 0; i < 7; i++) rows.push(await accepted())
+        await accepted({ connectionId: 'con_2' })
+        const next = await accepted()
+        const whatsappIds = rows.map(({ whatsappId }) => whatsappId)
+        expect(rows[0]).not.toHaveProperty('previous')
+        expect(rows[2]?.previous).toEqual(whatsappIds.slice(0, 2).toReversed())
+        expect(next.previous).toEqual(whatsappIds.slice(-previousKept).toReversed())
+        expect((await stored(next))?.previous).toEqual(next.previous)
       })
 
       test('the same key with the same body answers with the row as it is now', async () => {
@@ -145,6 +158,19 @@ export function messageStoresContract(name: string, fresh: (waitingMax: number) 
         await accepted({ partition: 4, waitingPartition: 4 })
         expect(await api.listWaiting(3)).toHaveLength(4)
         expect(await worker.listWaiting(3)).toEqual(await api.listWaiting(3))
+      })
+
+      test('those of one connection are listed between two numbers, in order', async () => {
+        const rows: OutboundRow[] = []
+        for (let i = 0; i < 6; i++) rows.push(await accepted())
+        await accepted({ connectionId: 'con_2' })
+        await step(rows[2]!, { status: 'sent', at: at(1) })
+        const list = async (after: number, before: number) =>
+          (await worker.listWaitingOf(ref, 3, { after, before })).map((row) => row.seq)
+        expect(await list(0, 7)).toEqual([1, 2, 4, 5, 6])
+        expect(await list(1, 5)).toEqual([2, 4])
+        expect(await list(4, 5)).toEqual([])
+        expect(await worker.listWaitingOf(ref, 4, { after: 0, before: 7 })).toEqual([])
       })
 
       test('a rung doorbell is noted on a waiting send only, and no older generation', async () => {

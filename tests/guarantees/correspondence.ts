@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import type { Frame } from '../end-to-end/callers.ts'
 import { type Fleet, type Line, ok } from '../faults/fleet.ts'
 
 const ways = ['rest', 'standard', 'fifo'] as const
@@ -13,7 +15,10 @@ interface Chat {
 
 /** SQS's limit. */
 const batchMax = 10
-const callTriesMax = 5
+/** A caller asks again for so long; more of them at a time than this only measure the machine that plays all the parts. */
+const callForMs = 60_000
+const callersMax = 10
+const problemsShown = 30
 const partitionZero = 'holdfast-dev-partition-0.fifo'
 
 /**
@@ -21,15 +26,20 @@ const partitionZero = 'holdfast-dev-partition-0.fifo'
  * account of what was accepted; at the end it is held against the phones, the store and what was published.
  */
 export class Correspondence {
+  readonly name: string
   readonly #fleet: Fleet
-  readonly #name: string
   readonly #chats: readonly Chat[]
   readonly #received = new Map<string, Line>()
   readonly #queues: SQSClient
+  #callers = 0
+  readonly #waitingCallers: (() => void)[] = []
+  #startedAt = 0
+  #writtenAt = 0
+  #settledAt = 0
 
   private constructor(fleet: Fleet, name: string, chats: readonly Chat[]) {
     this.#fleet = fleet
-    this.#name = name
+    this.name = name
     this.#chats = chats
     this.#queues = new SQSClient(fleet.place.aws)
   }
@@ -46,37 +56,68 @@ export class Correspondence {
   }
 
   get accepted(): number {
-    return this.#chats.reduce((sum, { texts }) => sum + texts.length, 0)
+    return this.#chats.reduce((sum, { texts }) => sum + texts.length, this.#received.size)
   }
 
   /** Sends so many through each way of each line, chats side by side, each in its order. `progress`: after each that is accepted. */
   async write(perChat: number, progress: () => void = () => undefined): Promise<void> {
+    this.#startedAt = performance.now()
     await Promise.all(
       this.#chats.map(async (chat) => {
         for (let sent = 0; sent < perChat; ) {
           const count = chat.way === 'rest' ? 1 : Math.min(batchMax, perChat - sent)
           const texts = Array.from({ length: count }, (_, i) => this.#text(chat, i))
-          if (chat.way === 'rest') await this.#call(chat, String(texts[0]))
-          else await this.#post(chat, texts)
+          await this.#inTurn(() => (chat.way === 'rest' ? this.#call(chat, String(texts[0])) : this.#post(chat, texts)))
           chat.texts.push(...texts)
           sent += count
           progress()
         }
       }),
     )
+    this.#writtenAt = performance.now()
+  }
+
+  /** Milliseconds in which all of it was asked for. */
+  get writingMs(): number {
+    return Math.round(this.#writtenAt - this.#startedAt)
+  }
+
+  /** Milliseconds from the last accepted send until every one had ended well. */
+  get settledInMs(): number {
+    return Math.round(this.#settledAt - this.#writtenAt)
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    while (this.#callers >= callersMax) await new Promise<void>((resolve) => this.#waitingCallers.push(resolve))
+    this.#callers += 1
+    try {
+      await work()
+    } finally {
+      this.#callers -= 1
+      this.#waitingCallers.shift()?.()
+    }
   }
 
   #text({ line, way, texts }: Chat, offset: number): string {
-    return `${this.#name} ${line.device} ${way} ${texts.length + offset}`
+    return `${this.name} ${line.device} ${way} ${texts.length + offset}`
   }
 
   /** As a caller does: what failed on the way is asked for again, under the same key. */
   async #call({ line, customer }: Chat, body: string): Promise<void> {
     const headers = { 'idempotency-key': body.replaceAll(' ', '-') }
+    const message = { to: customer, type: 'text', text: { body } }
+    const until = performance.now() + callForMs
     for (let tries = 1; ; tries++) {
-      const message = { to: customer, type: 'text', text: { body } }
-      const answer = await this.#fleet.tenant.post(`/connections/${line.connectionId}/messages`, message, headers)
-      if (answer.status < 500 || tries === callTriesMax) return void ok(answer)
+      const late = performance.now() > until
+      const answer = await this.#fleet.tenant
+        .post(`/connections/${line.connectionId}/messages`, message, headers)
+        .catch((error: Error) => {
+          // The connection broke: whether it was accepted, only the key tells.
+          if (late) throw error
+          return undefined
+        })
+      if (answer !== undefined && (answer.status < 500 || late)) return void ok(answer)
+      await delay(Math.min(2_000, 100 * 2 ** tries))
     }
   }
 
@@ -95,6 +136,8 @@ export class Correspondence {
             to: customer,
             type: 'text',
             text: { body },
+            // A client that tries again after a broken connection posts twice; FIFO queues have an id for that.
+            ...(fifo ? {} : { idempotencyKey: body.replaceAll(' ', '-') }),
           }),
           ...(fifo ? { MessageGroupId: customer, MessageDeduplicationId: body.replaceAll(' ', '-') } : {}),
         })),
@@ -118,54 +161,61 @@ export class Correspondence {
 
   /** So many from each customer to its line. */
   async receive(perChat: number, progress: () => void = () => undefined): Promise<void> {
+    this.#startedAt = performance.now()
     await Promise.all(
       this.#chats.map(async ({ line, customer, way }) => {
         for (let i = 0; i < perChat; i++) {
-          const text = `${this.#name} ${line.device} in ${way} ${i}`
+          const text = `${this.name} ${line.device} in ${way} ${i}`
           await this.#fleet.phones.send(customer, line.phoneNumber, text)
           this.#received.set(text, line)
           progress()
         }
       }),
     )
+    this.#writtenAt = performance.now()
   }
 
   /** Waits until all is where it belongs, then says what is wrong, in words; nothing, if all is well. */
   async problems(boundMs: number): Promise<readonly string[]> {
-    const problems = (
-      await Promise.all([
-        ...this.#chats.flatMap((chat) => chat.texts.map((text) => this.#status(text, 'read', boundMs))),
-        ...[...this.#received.keys()].map((text) => this.#published(text, boundMs)),
-      ])
-    ).flat()
+    const sent = this.#chats.flatMap(({ texts }) => texts)
+    const [unread, unpublished] = await Promise.all([
+      this.#missing(sent, boundMs, ({ event, data }) => event === 'message-status' && data.status === 'read'),
+      this.#missing([...this.#received.keys()], boundMs, ({ event }) => event === 'message-received'),
+    ])
+    this.#settledAt = performance.now()
+    const problems = [
+      ...unread.map((text) => `${text}: not read within ${boundMs} ms`),
+      ...unpublished.map((text) => `${text}: not published within ${boundMs} ms`),
+      ...this.#publishedTwice(),
+    ]
     for (const chat of this.#chats) problems.push(...(await this.#shown(chat)))
     for (const line of new Set(this.#chats.map((chat) => chat.line))) problems.push(...(await this.#stored(line)))
-    return problems
+    const more = problems.length - problemsShown
+    return more > 0 ? [...problems.slice(0, problemsShown), `and ${more} more`] : problems
   }
 
-  #status(text: string, status: string, boundMs: number): Promise<string[]> {
-    return this.#fleet.observer
-      .until(
-        `${text} to be ${status}`,
-        ({ event, data }) => event === 'message-status' && data.text?.body === text && data.status === status,
-        boundMs,
-      )
-      .then(
-        () => [],
-        (error: Error) => [error.message],
-      )
-  }
-
-  async #published(text: string, boundMs: number): Promise<string[]> {
-    const isIt = ({ event, data }: { event: string; data: { text?: { body: string } } }) =>
-      event === 'message-received' && data.text?.body === text
-    try {
-      await this.#fleet.observer.until(text, isIt, boundMs)
-    } catch (error) {
-      return [(error as Error).message]
+  /** Texts that no frame of that kind came for. */
+  async #missing(texts: readonly string[], boundMs: number, matches: (frame: Frame) => boolean): Promise<string[]> {
+    const missing = new Set(texts)
+    const all = (frame: Frame) => {
+      const text: unknown = frame.data?.text?.body
+      if (typeof text === 'string' && missing.has(text) && matches(frame)) missing.delete(text)
+      return missing.size === 0
     }
-    const frames = new Set(this.#fleet.observer.frames.filter(isIt).map(({ id }) => id))
-    return frames.size === 1 ? [] : [`${text}: published as ${frames.size} messages`]
+    if (texts.length > 0) await this.#fleet.observer.until('all of them', all, boundMs).catch(() => undefined)
+    return [...missing]
+  }
+
+  #publishedTwice(): string[] {
+    const ids = new Map<string, Set<string>>()
+    for (const { event, id, data } of this.#fleet.observer.frames) {
+      const text: unknown = data?.text?.body
+      if (event !== 'message-received' || typeof text !== 'string' || !this.#received.has(text)) continue
+      ids.set(text, (ids.get(text) ?? new Set()).add(id))
+    }
+    return [...ids]
+      .filter(([, { size }]) => size > 1)
+      .map(([text, { size }]) => `${text}: published as ${size} messages`)
   }
 
   /** Each text once, under one id; in the order of acceptance where the way in has one. */
@@ -190,7 +240,7 @@ export class Correspondence {
       const page = ok(await this.#fleet.tenant.get(`/connections/${connectionId}/messages?${query}`))
       next = page.next
       for (const { direction, status, text, messageId } of page.items) {
-        if (!String(text?.body).startsWith(`${this.#name} `)) continue
+        if (!String(text?.body).startsWith(`${this.name} `)) continue
         if (direction === 'inbound') counts.set(text.body, (counts.get(text.body) ?? 0) + 1)
         else if (status !== 'read') problems.push(`${text.body} (${messageId}) ended as ${status}`)
       }

@@ -1,8 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Fleet, ok } from '../faults/fleet.ts'
 
 /**
  * Kills workers, one at a time, at moments that progress decides: after so many accepted messages, whatever the machine's pace.
- * Half-way one rolling deployment takes the place of a kill.
+ * The long version kills by the clock. One rolling deployment takes the place of a kill.
  */
 export class Disturbance {
   readonly #fleet: Fleet
@@ -13,6 +14,8 @@ export class Disturbance {
   #strokes = 0
   #work: Promise<void> = Promise.resolve()
   readonly #deployAt: number | undefined
+  readonly #betweenMs: readonly [number, number] | undefined
+  readonly #ended = new AbortController()
 
   constructor(
     fleet: Fleet,
@@ -22,6 +25,8 @@ export class Disturbance {
       readonly every: number
       /** Which stroke, from 1, is a deployment. */
       readonly deployAt?: number
+      /** By the clock instead: at least and at most so many milliseconds between two. */
+      readonly betweenMs?: readonly [number, number]
       readonly random: () => number
     },
   ) {
@@ -30,6 +35,9 @@ export class Disturbance {
     this.#every = options.every
     this.#random = options.random
     this.#deployAt = options.deployAt
+    this.#betweenMs = options.betweenMs
+    if (this.#betweenMs !== undefined) this.#work = this.#byTheClock(this.#betweenMs)
+    this.#work.catch(() => undefined)
   }
 
   get strokes(): number {
@@ -37,14 +45,25 @@ export class Disturbance {
   }
 
   readonly progress = (): void => {
+    if (this.#betweenMs !== undefined) return
     this.#done += 1
     if (this.#done % this.#every !== 0) return
     this.#work = this.#work.then(() => this.#strike())
   }
 
-  /** Resolves when the last one fell; rejects if one could not. */
+  /** No further one. Resolves when the last one fell; rejects if one could not. */
   over(): Promise<void> {
+    this.#ended.abort()
     return this.#work
+  }
+
+  async #byTheClock([least, most]: readonly [number, number]): Promise<void> {
+    const { signal } = this.#ended
+    for (;;) {
+      await delay(least + this.#random() * (most - least), undefined, { signal }).catch(() => undefined)
+      if (signal.aborted) return
+      await this.#strike()
+    }
   }
 
   async #strike(): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { rest } from '../end-to-end/callers.ts'
 import { Fleet, type Line, ok } from '../faults/fleet.ts'
@@ -22,6 +23,7 @@ const perChat = Math.ceil(size.sends / connections / 3)
 const perInboundChat = Math.ceil(size.inbound / connections / 3)
 /** To accept, to arrive, and what a busy machine adds. */
 const timeout = Math.max(180_000, 4 * boundMs)
+const silentMs = size.byTheClock ? 20_000 : 1_000
 /** REST sends one at a time, the queues ten: so many steps of progress there are. */
 const steps = (each: number) => connections * (each + 2 * Math.ceil(each / 10))
 
@@ -43,12 +45,23 @@ describe(
         workers,
         every: Math.max(1, Math.floor(progressSteps / (strokes + 1))),
         random: seeded(seed),
+        ...(size.byTheClock ? { betweenMs: [5_000, 10_000] as const } : {}),
         ...(deployAt === undefined ? {} : { deployAt }),
       })
 
-    async function allWell(correspondence: Correspondence): Promise<void> {
-      expect(await correspondence.problems(boundMs)).toEqual([])
-      expect(await fleet.stats()).toMatchObject({ undecryptable: 0, conflicts: 0, maxSocketsPerDevice: 1 })
+    async function allWell(correspondence: Correspondence, strokesFell?: number): Promise<void> {
+      const problems = await correspondence.problems(boundMs)
+      const stats = await fleet.stats()
+      if (size.byTheClock) {
+        const { name, accepted, writingMs, settledInMs } = correspondence
+        const { undecryptable, messagesArrivedTwice, conflicts } = stats
+        const figures = { name, accepted, strokesFell, writingMs, settledInMs, problems: problems.length }
+        process.stdout.write(
+          `${JSON.stringify({ ...figures, undecryptable, messagesArrivedTwice, conflicts, workers, seed })}\n`,
+        )
+      }
+      expect(problems).toEqual([])
+      expect(stats).toMatchObject({ undecryptable: 0, conflicts: 0, maxSocketsPerDevice: 1 })
       correspondence.close()
     }
 
@@ -58,7 +71,7 @@ describe(
       await correspondence.write(perChat, disturbance.progress)
       await disturbance.over()
       expect(disturbance.strokes).toBeGreaterThanOrEqual(strokes)
-      await allWell(correspondence)
+      await allWell(correspondence, disturbance.strokes)
     })
 
     it('so it is when one ack in twenty is lost', async () => {
@@ -67,8 +80,25 @@ describe(
       const disturbance = disturb(steps(perChat))
       await correspondence.write(perChat, disturbance.progress)
       await disturbance.over()
-      await allWell(correspondence)
+      await allWell(correspondence, disturbance.strokes)
       await fault.end()
+    })
+
+    it('so it is when the table fails, is slow and loses answers', async () => {
+      const { local } = fleet.place
+      const faults = [
+        { share: 0.1, how: { kind: 'refuse', status: 500 } },
+        { share: 0.05, how: { kind: 'lose_answer' } },
+        { share: 0.05, how: { kind: 'delay', delayMs: 1_500 } },
+      ] as const
+      const standing = faults.map((fault) => local.injectFault({ service: 'dynamodb', caller: 'connector', ...fault }))
+      const correspondence = await Correspondence.open(fleet, 'storage', lines)
+      const disturbance = disturb(steps(perChat))
+      await correspondence.write(perChat, disturbance.progress)
+      await disturbance.over()
+      for (const fault of standing) expect(fault.met).toBeGreaterThan(0)
+      for (const fault of standing) fault.end()
+      await allWell(correspondence, disturbance.strokes)
     })
 
     it('what comes in under the same kills is stored and published once', async () => {
@@ -76,7 +106,7 @@ describe(
       const disturbance = disturb(connections * 3 * perInboundChat)
       await correspondence.receive(perInboundChat, disturbance.progress)
       await disturbance.over()
-      await allWell(correspondence)
+      await allWell(correspondence, disturbance.strokes)
     })
 
     it('poison on every way in blocks nothing, is kept with its reason, and is looked after by the admin API', async () => {
@@ -115,8 +145,10 @@ describe(
 
     it('what is accepted while WhatsApp is silent arrives afterwards, once, and is called sent by no one before', async () => {
       const fault = await fleet.fault({ kind: 'silent', target: { all: true } })
+      const until = performance.now() + silentMs
       const correspondence = await Correspondence.open(fleet, 'silent', lines)
-      await correspondence.write(Math.ceil(perChat / 2))
+      await correspondence.write(Math.ceil(Math.min(size.sends, 300) / connections / 3))
+      await delay(Math.max(0, until - performance.now()))
       const early = fleet.observer.frames.filter(
         ({ event, data }) =>
           event === 'message-status' && data.text?.body?.startsWith('silent ') && data.sentAt !== undefined,

@@ -1,7 +1,7 @@
 /**
  * How large the scenarios are. As a rule small enough for every run of the tests; the long version:
  *
- *   HOLDFAST_CONNECTIONS=50 HOLDFAST_SENDS=5000 HOLDFAST_INBOUND=1000 npm test -- tests/guarantees
+ *   HOLDFAST_CONNECTIONS=50 HOLDFAST_SENDS=5000 HOLDFAST_INBOUND=1000 HOLDFAST_BY_THE_CLOCK=1 npm test -- tests/guarantees
  */
 const number = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise)
 
@@ -12,6 +12,8 @@ export const size = {
   inbound: number('HOLDFAST_INBOUND', 60),
   /** Kills in each scenario, a deployment among them. */
   strokes: number('HOLDFAST_STROKES', 3),
+  /** Kills every 5 to 10 s instead; figures are printed. */
+  byTheClock: process.env.HOLDFAST_BY_THE_CLOCK !== undefined,
   workers: 2,
   seed: number('HOLDFAST_SEED', Date.now() % 1_000_000),
   /** Until everything is where it belongs. */

@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Fleet, type Line, ok } from '../faults/fleet.ts'
 
+const sendTimeoutMs = 6_000
+
 describe('sends that wait, on the whole product', () => {
   let fleet: Fleet
   let line: Line
+  let other: Line
 
   beforeAll(async () => {
-    fleet = await Fleet.start({ BACKOFF_BASE_MS: '300' })
-    ;[line] = (await fleet.pair(1)) as [Line]
+    fleet = await Fleet.start({ BACKOFF_BASE_MS: '300', SEND_TIMEOUT_MS: String(sendTimeoutMs) })
+    ;[line, other] = (await fleet.pair(2)) as [Line, Line]
   }, 240_000)
   afterAll(() => fleet?.stop())
 
@@ -65,6 +68,29 @@ describe('sends that wait, on the whole product', () => {
     expect(await pace(null)).not.toHaveProperty('pace')
     await fleet.sendStatus(await send(second, 'no limit'), 'read')
     expect(await texts(second)).toEqual(['no limit'])
+  })
+
+  it('a contact that does not answer holds up no other connection, and its own no longer than a send may take', async () => {
+    const [slow, known, elsewhere] = [await fleet.newPhone(), await fleet.newPhone(), await fleet.newPhone()]
+    await fleet.conversationWorks(line, known)
+    await fleet.conversationWorks(other, elsewhere)
+    const fault = await fleet.fault({ kind: 'ignore-queries', about: slow.slice(1) }, line)
+    const took = async (sent: Promise<string>) => {
+      const startedAt = performance.now()
+      await fleet.sendStatus(await sent, 'read')
+      return performance.now() - startedAt
+    }
+    const hangs = await send(slow, 'nobody says which devices it has')
+    const [ours, theirs] = await Promise.all([
+      took(send(known, 'still here')),
+      took(fleet.send(other, elsewhere, 'as if nothing were')),
+    ])
+    expect(theirs).toBeLessThan(sendTimeoutMs)
+    expect(ours).toBeLessThan(sendTimeoutMs + 5_000)
+    expect(ok(await fleet.tenant.get(`${messages()}/${hangs}`))).toMatchObject({ status: 'queued' })
+    await fault.end()
+    await fleet.sendStatus(hangs, 'read', 60_000)
+    expect(await texts(slow)).toEqual(['nobody says which devices it has'])
   })
 
   it('a gap and typing delay sends and lose none', async () => {

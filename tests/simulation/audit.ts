@@ -33,6 +33,7 @@ export const invariants = {
   truthful: 'what a row says of a send is true',
   shownOnce: 'a phone shows each message once',
   order: 'sends of one chat are shown in the order of acceptance',
+  punctual: 'a scheduled send is not sent before its time',
   received: 'what a person wrote is stored',
   recovers: 'once faults stop, every linked connection is connected',
   uncaught: 'no error goes uncaught',
@@ -44,8 +45,8 @@ export interface AcceptedSend {
   readonly whatsappId: string
   readonly chat: string
   readonly seq: number
-  /** Its doorbell rang when it was accepted; otherwise the sweep rings. */
-  readonly rang: boolean
+  /** Scheduled for then. */
+  readonly dueAt?: number
   /** When the caller asked, and when it was told. */
   readonly askedAt: number
   readonly answeredAt: number
@@ -82,6 +83,9 @@ const wakeGapMs = defaultSessionSettings.wakeGapMs * 0.9
 const stableMs = defaultSessionSettings.stableAfterMs * 0.9
 /** A first try, which is not counted, and five attempts; after them a wake at once, and one a minute at most. */
 const openingsInRowMax = 1 + defaultSessionSettings.backoffAttemptsMax
+/** What the clocks of workers are wrong by, as they are set by faults, and by what they run too fast. */
+const clockErrorMs = 32_000
+const clockErrorShare = 0.04
 
 export class Audit implements CallWatcher {
   readonly #state: AuditedState
@@ -100,7 +104,7 @@ export class Audit implements CallWatcher {
   readonly #written = new Map<string, string>()
   readonly #epochs = new Map<string, Epoch>()
   #authWrites = 0
-  counts = { frames: 0, sent: 0, received: 0, openings: 0 }
+  counts = { frames: 0, sent: 0, received: 0, openings: 0, cancelled: 0, scheduled: 0 }
 
   constructor(state: AuditedState) {
     this.#state = state
@@ -248,7 +252,15 @@ export class Audit implements CallWatcher {
   /** `taken`: WhatsApp did not refuse it, and somebody will see it. */
   arrived(whatsappId: string, taken: boolean): void {
     if (taken) this.#arrived.add(whatsappId)
+    this.#isPunctual(whatsappId)
     if (!this.#asked.has(whatsappId)) this.#violated('truthful', `${whatsappId} was never accepted`)
+  }
+
+  #isPunctual(whatsappId: string): void {
+    const { now } = this.#state.world
+    const dueAt = this.sends.get(whatsappId)?.dueAt
+    if (dueAt === undefined || now * (1 + clockErrorShare) + clockErrorMs >= dueAt) return
+    this.#violated('punctual', `${whatsappId} arrived ${Math.round(dueAt - now)} ms early`)
   }
 
   ratchetRolledBack(connection: string, chat: string, counter: number): void {
@@ -267,14 +279,17 @@ export class Audit implements CallWatcher {
     this.#inOrder(`${connection} in ${chat}`, ids, ids.length - 1)
   }
 
-  /** Only of two sends of which one was accepted before the other was asked for is there an order. */
+  /**
+   * Only of two sends of which one was accepted before the other was asked for is there an order, whether or not their doorbells
+   * rang. Scheduled ones go at their time.
+   */
   #inOrder(where: string, ids: readonly string[], at: number): void {
-    const later = this.sends.get(ids[at] ?? '')
-    if (later === undefined) return
+    const last = this.sends.get(ids[at] ?? '')
+    if (last === undefined || last.dueAt !== undefined) return
     for (const id of ids.slice(0, at)) {
-      const earlier = this.sends.get(id)
-      if (earlier === undefined || !later.rang || later.answeredAt > earlier.askedAt) continue
-      this.#violated('order', `${where}: number ${later.seq} is shown after number ${earlier.seq}`)
+      const before = this.sends.get(id)
+      if (before === undefined || before.dueAt !== undefined || last.answeredAt > before.askedAt) continue
+      this.#violated('order', `${where}: number ${last.seq} is shown after number ${before.seq}`)
     }
   }
 
@@ -285,6 +300,12 @@ export class Audit implements CallWatcher {
 
   accepted(send: AcceptedSend): void {
     this.sends.set(send.whatsappId, send)
+    if (send.dueAt !== undefined) this.counts.scheduled += 1
+  }
+
+  /** The caller was told that it will never go. */
+  cancelled(): void {
+    this.counts.cancelled += 1
   }
 
   written(connection: string, whatsappId: string): void {

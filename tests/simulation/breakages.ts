@@ -7,7 +7,7 @@ import type { GatedState } from '../../connector/whatsapp/egress-gate.ts'
 import type { LeaseTerms } from '../../shared/domain/leases.ts'
 import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
-import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type { OutboundRow, WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { AuthTables } from './models/auth.ts'
 import { keyOf } from './models/network.ts'
 import type { ModelTables } from './models/stores.ts'
@@ -22,6 +22,10 @@ export const mistakes = {
   'receipts-early': 'receipts are acknowledged before they are stored',
   'inbound-early': 'messages are acknowledged before they are stored',
   'journal-forgets': 'an append is answered and not kept',
+  'gaps-unseen': 'what is missing in the order of acceptance is not found',
+  'claim-unchecked': 'a send is taken out although it was cancelled',
+  'schedule-unheeded': 'a scheduled send goes at once',
+  'watchdog-late': 'the check for connections without a worker overwrites what was said since',
 } as const
 export type Mistake = keyof typeof mistakes
 
@@ -73,7 +77,22 @@ export class Breakages {
     return store
   }
 
+  get watchesLate(): boolean {
+    return this.mistake === 'watchdog-late'
+  }
+
   messages(store: WorkerMessages): WorkerMessages {
+    if (this.mistake === 'gaps-unseen') {
+      return { ...store, getByWhatsappId: async () => undefined, listWaitingOf: async () => [] }
+    }
+    if (this.mistake === 'claim-unchecked') return { ...store, claim: async () => ({ kind: 'claimed', claims: 1 }) }
+    if (this.mistake === 'schedule-unheeded') {
+      return {
+        ...store,
+        getOutbound: async (ref, messageId) => unscheduled(await store.getOutbound(ref, messageId)),
+        listWaiting: async (partition) => (await store.listWaiting(partition)).map(unscheduled),
+      }
+    }
     if (this.mistake !== 'epoch-unchecked-rows') return store
     return {
       ...store,
@@ -92,4 +111,10 @@ export class Breakages {
         store.update(ref, Math.max(epoch, tables.connections.get(keyOf(ref))?.epoch ?? 0), change, now),
     }
   }
+}
+
+function unscheduled<Row extends OutboundRow | undefined>(row: Row): Row {
+  if (row?.sendAt === undefined) return row
+  const { sendAt: _, ...rest } = row
+  return rest as Row
 }

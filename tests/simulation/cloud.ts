@@ -3,7 +3,7 @@
  * that the platform saw die.
  */
 
-import { unsendable } from '../../functions/sends/accept-send.ts'
+import { held, unsendable } from '../../functions/sends/accept-send.ts'
 import { ringForSend } from '../../functions/sends/ring.ts'
 import { decideSweep } from '../../functions/sends/sweep.ts'
 import { messageIdOf, outboundKey, whatsappIdOf } from '../../shared/aws/ids.ts'
@@ -34,7 +34,6 @@ export class Cloud {
   /** Probability that a step of a function fails, and with it all that comes after. */
   trouble = 0
   readonly #deps: CloudDependencies
-  readonly #rang = new Set<string>()
   #numbers = 0
 
   constructor(deps: CloudDependencies) {
@@ -82,22 +81,34 @@ export class Cloud {
     return true
   }
 
-  /** A caller's send, asked for again under its idempotency key until it is accepted. */
-  async send(ref: ConnectionRef, to: string, expiresInMs: number): Promise<void> {
+  /** A caller's send, asked for again under its idempotency key until it is accepted; scheduled where `inMs` is given. */
+  async send(ref: ConnectionRef, to: string, expiresInMs: number, inMs?: number): Promise<void> {
     const { world, chance } = this.#deps
     const idempotencyKey = `send-${++this.#numbers}`
     const askedAt = world.now
+    const dueAt = inMs === undefined ? undefined : askedAt + inMs
     for (;;) {
-      const row = await this.#accept(ref, to, expiresInMs, idempotencyKey)
+      const row = await this.#accept(ref, to, expiresInMs, idempotencyKey, dueAt)
       if (row === 'refused') return
       if (row !== 'failed') {
         const { messageId, whatsappId, chat, seq } = row
-        const rang = this.#rang.delete(whatsappId)
-        this.#deps.audit.accepted({ ref, messageId, whatsappId, chat, seq, rang, askedAt, answeredAt: world.now })
+        const due = dueAt === undefined ? {} : { dueAt }
+        this.#deps.audit.accepted({ ref, messageId, whatsappId, chat, seq, ...due, askedAt, answeredAt: world.now })
         return
       }
       await this.#pause(chance.between(200, 3_000))
     }
+  }
+
+  /** A caller changes his mind about a send that waits. */
+  async cancel(): Promise<void> {
+    const { world, chance, messages, audit } = this.#deps
+    const send = chance.pick(audit.unended())
+    if (send === undefined || this.#fails()) return
+    await this.#step()
+    const outcome = await messages.cancel(send.ref, send.messageId, world.iso)
+    world.log('caller', `cancels number ${send.seq} of ${send.ref.connectionId}: ${outcome.kind}`)
+    if (outcome.kind === 'cancelled') audit.cancelled()
   }
 
   /** An ECS task state change event: at least once, mostly. */
@@ -110,6 +121,7 @@ export class Cloud {
     to: string,
     expiresInMs: number,
     idempotencyKey: string,
+    dueAt: number | undefined,
   ): Promise<OutboundRow | 'failed' | 'refused'> {
     const { world, tables, messages, doorbells, audit } = this.#deps
     await this.#step()
@@ -120,6 +132,8 @@ export class Cloud {
     const whatsappId = whatsappIdOf(messageId)
     audit.asked(whatsappId)
     const error = unsendable(connection)
+    const sendAt = dueAt === undefined ? undefined : new Date(world.wallClock - world.now + dueAt).toISOString()
+    const dueInMs = Math.max(0, (dueAt ?? 0) - world.now)
     const outcome = await messages.accept({
       ...ref,
       key: outboundKey(whatsappId),
@@ -130,11 +144,12 @@ export class Cloud {
       chat: `${to.slice(1)}@s.whatsapp.net`,
       content: { type: 'text', text: { body: idempotencyKey } },
       ...(error === undefined
-        ? { status: 'queued', waitingPartition: connection.partition }
+        ? { status: 'queued', waitingPartition: connection.partition, ...held(connection, sendAt, world.iso) }
         : { status: 'failed', error, failedAt: world.iso }),
       partition: connection.partition,
       generation: 0,
-      deadlineAt: new Date(world.wallClock + expiresInMs).toISOString(),
+      deadlineAt: new Date(world.wallClock + dueInMs + expiresInMs).toISOString(),
+      ...(sendAt === undefined ? {} : { sendAt }),
       idempotencyKey,
       bodyHash: idempotencyKey,
       version: 1,
@@ -151,7 +166,6 @@ export class Cloud {
     // That it does not ring is the sweep's to repair.
     if (row.status === 'queued' && row.enqueuedAt === undefined && !this.#fails()) {
       await ringForSend({ doorbells, messages }, row, world.iso)
-      this.#rang.add(row.whatsappId)
     }
     await this.#step()
     return this.#fails() ? 'failed' : row

@@ -71,6 +71,14 @@ const kinds = {
     weather.set(service, stormy(chance, strength), process)
     world.after(forMs, () => weather.set(service, calm, process))
   },
+  indexLate: ({ chance, weather, world }) => {
+    const forMs = chance.between(2_000, 25_000)
+    weather.indexLagMsMax = chance.between(2_000, 25_000)
+    world.log('fault', `the index of waiting sends is up to ${Math.round(weather.indexLagMsMax)} ms late`)
+    world.after(forMs, () => {
+      weather.indexLagMsMax = 2_000
+    })
+  },
   cutOff: ({ chance, weather, platform, world }) => {
     const worker = chance.pick(platform.workers)
     if (worker === undefined) return

@@ -12,6 +12,7 @@ import { ModelFleetStore } from './models/fleet.ts'
 import { keyOf } from './models/network.ts'
 import { ModelTables, modelConnections, modelMessages } from './models/stores.ts'
 import { Platform } from './platform.ts'
+import { Watchdog } from './watchdog.ts'
 import { Weather } from './weather.ts'
 import { type Device, WhatsApp } from './whatsapp/server.ts'
 import { Violation, World } from './world.ts'
@@ -67,7 +68,7 @@ class Simulation {
   readonly #world: World
   readonly #audit: Audit
   readonly #options: SimulationOptions
-  readonly #tables = new ModelTables()
+  readonly #tables: ModelTables
   readonly #fleet = new ModelFleetStore()
   readonly #targets: FaultTargets
   readonly #awayForMs: number
@@ -83,7 +84,13 @@ class Simulation {
     const auth = new AuthTables()
     const clock = { now: () => world.wallClock, monotonic: () => world.now, after: world.after.bind(world) }
     const doorbells = new ModelDoorbells(clock)
-    const tables = this.#tables
+    const lags = chance.fork()
+    const tables = new ModelTables({
+      after: (delayMs, show) => void world.after(delayMs, show),
+      // Mostly soon, sometimes not; what sends rest on is far later than that.
+      lagMs: () => lags.between(1, lags.happens(0.9) ? 40 : weather.indexLagMsMax),
+    })
+    this.#tables = tables
     const audit: Audit = new Audit({ world, fleet: this.#fleet, tables, auth, workers: () => platform.workers })
     this.#audit = audit
     const weather = new Weather(chance.fork())
@@ -98,6 +105,15 @@ class Simulation {
       fleet: this.#fleet,
       doorbells,
       partitionCount,
+    })
+    new Watchdog({
+      world,
+      chance: chance.fork(),
+      fleet: this.#fleet,
+      tables,
+      breakages,
+      partitionCount,
+      silenceMs: terms.leaseMs + terms.marginMs,
     })
     const platform: Platform = new Platform(
       {
@@ -237,7 +253,10 @@ class Simulation {
       const to = chance.pick(numbers)
       if (device !== undefined && to !== undefined) {
         const roll = chance.next()
-        if (roll < 0.6) void cloud.send(device.ref, to, chance.between(15_000, chance.happens(0.5) ? 60_000 : 300_000))
+        const expiresInMs = chance.between(15_000, chance.happens(0.5) ? 60_000 : 300_000)
+        if (roll < 0.52) void cloud.send(device.ref, to, expiresInMs)
+        else if (roll < 0.57) void cloud.send(device.ref, to, expiresInMs, chance.between(1_000, 180_000))
+        else if (roll < 0.62) void cloud.cancel()
         else if (roll < 0.85) whatsapp.write(device, chatOf(to), `in-${++written}`)
         else whatsapp.read(device, chatOf(to))
       }

@@ -36,6 +36,8 @@ describe('a fleet under faults', () => {
     expect(counts.sent).toBeGreaterThan(20)
     expect(counts.received).toBeGreaterThan(10)
     expect(counts.openings).toBeGreaterThan(5)
+    expect(counts.scheduled).toBeGreaterThan(3)
+    expect(counts.cancelled).toBeGreaterThan(0)
   })
 
   test('WhatsApp is away for an hour: fleets of one to eight connections are back within two minutes of its return', async () => {
@@ -106,6 +108,25 @@ const teeth: readonly {
   },
   { mistake: 'receipts-early', caughtAs: ['acknowledged'], seeds: 10, under: { trafficEveryMs: 200 } },
   { mistake: 'inbound-early', caughtAs: ['acknowledged'], seeds: 10, under: { trafficEveryMs: 200 } },
+  {
+    mistake: 'gaps-unseen',
+    caughtAs: ['order'],
+    seeds: 10,
+    under: { faults: ['functionsFail'], faultEveryMs: 5_000, trafficEveryMs: 150 },
+  },
+  {
+    mistake: 'claim-unchecked',
+    caughtAs: ['truthful', 'acknowledged'],
+    seeds: 10,
+    under: { faults: ['deviceTrouble'], faultEveryMs: 3_000, trafficEveryMs: 150 },
+  },
+  { mistake: 'schedule-unheeded', caughtAs: ['punctual'], seeds: 10, under: { faults: [], trafficEveryMs: 200 } },
+  {
+    mistake: 'watchdog-late',
+    caughtAs: ['recovers'],
+    seeds: 20,
+    under: { faults: ['crash'], faultEveryMs: 20_000, workers: 1 },
+  },
 ]
 
 describe('the invariants have teeth', () => {

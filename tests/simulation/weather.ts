@@ -40,6 +40,8 @@ const slowAnswerMsMax = 6_000
 
 /** What the network and the services do to calls: mostly calm, with storms. */
 export class Weather {
+  /** How late the index of waiting sends may show a write. */
+  indexLagMsMax = 2_000
   readonly #chance: Chance
   /** By service, or by service and process: troubles of one process's way to it. */
   readonly #climates = new Map<string, Climate>()

@@ -40,8 +40,13 @@ export interface OutboundRow extends MessageRowBase {
   readonly to: PhoneNumber | string
   readonly content: SendContent
   readonly status: SendStatus
-  /** Order of acceptance within the connection, from 1. */
+  /** Order of acceptance within the connection, from 1. Numbers may be missing: a place was taken and no row written. */
   readonly seq: number
+  /**
+   * WhatsApp ids that took the places right before this one, latest first: `seq - 1`, `seq - 2`, … Where one is not known yet,
+   * it is found by a consistent read, which the index of waiting sends is not. Fewer where there were fewer.
+   */
+  readonly previous?: readonly string[]
   readonly partition: PartitionId
   /** Present while the send waits (status `queued`): key of the sparse index that a new owner reads its lists from. */
   readonly waitingPartition?: PartitionId
@@ -98,12 +103,21 @@ export type ClaimOutcome =
   | { readonly kind: 'ended' }
   | Exclude<FencedWrite, { kind: 'written' }>
 
+/** How many of its predecessors a send names. */
+export const previousKept = 4
+
 /** What a worker needs of messages. */
 export interface WorkerMessages {
   /** Consistent read. */
   getOutbound(ref: ConnectionRef, messageId: MessageId): Promise<OutboundRow | undefined>
   /** All waiting sends of a partition, per connection in order of acceptance (from the sparse index). */
   listWaiting(partition: PartitionId): Promise<readonly OutboundRow[]>
+  /** Those of one connection whose `seq` is below `before` and above `after`, in order. From the same index, as late as that is. */
+  listWaitingOf(
+    ref: ConnectionRef,
+    partition: PartitionId,
+    range: { readonly after: number; readonly before: number },
+  ): Promise<readonly OutboundRow[]>
   /** Conditional on existence, epoch and the order of statuses; leaves the waiting index when it ends waiting. */
   step(ref: ConnectionRef, whatsappId: string, epoch: Epoch, step: SendStep): Promise<StepOutcome>
   /**
@@ -174,8 +188,8 @@ export interface MessageFilter {
 
 /** What accepting a send, reading it and the sweep need. */
 export interface ApiMessages {
-  /** Takes the next `seq` of the connection and writes the row; `row.seq` is given by the adapter. */
-  accept(row: Omit<OutboundRow, 'seq'>): Promise<AcceptOutcome>
+  /** Takes the next `seq` of the connection and writes the row; `seq` and `previous` are given by the adapter. */
+  accept(row: Omit<OutboundRow, 'seq' | 'previous'>): Promise<AcceptOutcome>
   /** The doorbell was rung: sets `enqueuedAt` and the generation, if the row still waits. */
   markEnqueued(ref: ConnectionRef, whatsappId: string, generation: number, at: IsoTime): Promise<void>
   get(ref: ConnectionRef, messageId: MessageId): Promise<MessageRow | undefined>

@@ -66,6 +66,36 @@ describe('waiting', () => {
   })
 })
 
+describe('sends that wait for a connection whose attempts are spent', () => {
+  test('wake it once a minute, though they came before it gave up', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.whatsapp.away = { statusCode: 408 }
+    const session = await stage.worker().restore(ref)
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(200_000)
+    expect(stage.tables.row(ref).reason).toBe('retries_exhausted')
+    const wakes = () => stage.said('from the slow lane').length
+    const before = wakes()
+    await stage.clock.passTime(5 * 60_000)
+    expect(wakes() - before).toBe(5)
+    stage.whatsapp.away = undefined
+    await stage.clock.passTime(61_000)
+    expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
+  })
+
+  test('and that are not due do not', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.whatsapp.away = { statusCode: 408 }
+    const session = await stage.worker().restore(ref)
+    const sendAt = new Date(stage.clock.now() + 3_600_000).toISOString()
+    session.enqueue({ ...stage.send(ref, 'msg_1', { expiresInMs: 7_200_000 }), sendAt })
+    await stage.clock.passTime(600_000)
+    expect(stage.said('from the slow lane')).toEqual([])
+  })
+})
+
 describe('sends', () => {
   test('are sent when the server acknowledged them, and delivered and read by receipts', async () => {
     const stage = new Stage()
@@ -153,9 +183,9 @@ describe('sends', () => {
     const device = stage.whatsapp.device(ref)
     device.acks = 'none'
     const rows = ['msg_1', 'msg_2', 'msg_3'].map((id, n) => stage.send(ref, id, { to: `+9477000000${n}` }))
-    for (const row of rows.toReversed()) session.enqueue(row)
+    for (const row of rows) session.enqueue(row)
     await stage.clock.passTime(100)
-    expect(device.arrived).toEqual(ids('msg_3', 'msg_2', 'msg_1'))
+    expect(device.arrived).toEqual(ids('msg_1', 'msg_2', 'msg_3'))
     device.acks = 'good'
     device.arrived.length = 0
     stage.whatsapp.socket(ref).end({ statusCode: 428 })
@@ -346,6 +376,89 @@ describe('sends', () => {
     await stage.clock.passTime(5_000)
     expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
     expect(session.waiting).toBe(0)
+  })
+})
+
+describe('sends whose doorbell got lost', () => {
+  const anHour = 3_600_000
+
+  test('go before those of their chat that were accepted after them', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    session.enqueue(stage.send(ref, 'msg_1'))
+    for (const id of ['msg_2', 'msg_3']) stage.send(ref, id)
+    session.enqueue(stage.send(ref, 'msg_4'))
+    await stage.clock.passTime(100)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_1', 'msg_2', 'msg_3', 'msg_4'))
+  })
+
+  test('also where the index of waiting sends does not show them yet, however many', async () => {
+    const stage = new Stage({ indexLagMs: anHour })
+    const ref = stage.connection('a')
+    const all = Array.from({ length: 12 }, (_, n) => `msg_${n + 1}`)
+    const session = await stage.worker().restore(ref)
+    for (const id of all.slice(0, -1)) stage.send(ref, id)
+    session.enqueue(stage.send(ref, 'msg_12'))
+    await stage.clock.passTime(100)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids(...all))
+  })
+
+  test('also where an earlier worker took the doorbell and died', async () => {
+    const stage = new Stage({ indexLagMs: anHour })
+    const ref = stage.connection('a')
+    const first = await stage.worker('w1', 1).restore(ref)
+    stage.whatsapp.device(ref).acks = 'none'
+    first.enqueue(stage.send(ref, 'msg_1'))
+    first.terminate()
+    stage.whatsapp.device(ref).acks = 'good'
+    const second = await stage.worker('w2', 2).restore(ref)
+    second.enqueue(stage.send(ref, 'msg_2'))
+    await stage.clock.passTime(500)
+    expect(stage.whatsapp.device(ref).arrived.slice(-2)).toEqual(ids('msg_1', 'msg_2'))
+  })
+
+  test('numbers without a row, and sends that ended, hold up nothing', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    const rows = Array.from({ length: 9 }, (_, n) => stage.send(ref, `msg_${n + 1}`))
+    for (const row of rows.slice(0, 4)) stage.tables.messages.get('bp_1#con_a')?.delete(row.key)
+    for (const row of rows.slice(4, 8)) stage.tables.put({ ...row, status: 'failed', version: 2 })
+    session.enqueue(rows[8] as OutboundRow)
+    await stage.clock.passTime(100)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_9'))
+  })
+
+  test('nothing overtakes while the store does not say what is missing', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    session.enqueue(stage.send(ref, 'msg_1'))
+    await stage.clock.passTime(100)
+    stage.fate = (call) => (call === 'messages.get' ? { arrivesAfterMs: 'never', givesUpAfterMs: 100 } : {})
+    stage.send(ref, 'msg_2')
+    session.enqueue(stage.send(ref, 'msg_3'))
+    await stage.clock.passTime(20_000)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_1'))
+    stage.fate = () => ({})
+    await stage.clock.passTime(20_000)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_1', 'msg_2', 'msg_3'))
+  })
+
+  test('one that the index still lists although it was cancelled never goes', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const listed = stage.send(ref, 'msg_1')
+    stage.tables.put({ ...listed, heldAt: listed.createdAt, version: 2 })
+    const at = new Date(stage.clock.now()).toISOString()
+    expect((await modelApiMessages(stage.tables).cancel(ref, 'msg_1', at)).kind).toBe('cancelled')
+    const session = await stage.worker().restore(ref)
+    session.enqueue(listed, 'index')
+    session.enqueue(stage.send(ref, 'msg_2'))
+    await stage.clock.passTime(1_000)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_2'))
+    expect(stage.tables.outbound(ref, 'msg_1').error?.code).toBe('cancelled')
   })
 })
 

@@ -4,7 +4,7 @@ import { createSessionFactory } from '../../../connector/session/session.ts'
 import { defaultLoginGateSettings, defaultSessionSettings } from '../../../connector/session/settings.ts'
 import { outboundKey, whatsappIdOf } from '../../../shared/aws/ids.ts'
 import type { ConnectionRow } from '../../../shared/domain/stores/connections.ts'
-import type { OutboundRow } from '../../../shared/domain/stores/messages.ts'
+import { type OutboundRow, previousKept } from '../../../shared/domain/stores/messages.ts'
 import type { CommandKind, ConnectionRef, PairingMethod } from '../../../shared/domain/words.ts'
 import { ModelAuthStates } from '../../simulation/models/auth-states.ts'
 import { type Fate, keyOf, type StoreNetwork } from '../../simulation/models/network.ts'
@@ -15,7 +15,7 @@ import { SeededRandom, VirtualClock } from '../virtual-clock.ts'
 /** Everything around sessions, in scenario words: tables, WhatsApp, auth states, one clock. */
 export class Stage {
   readonly clock = new VirtualClock()
-  readonly tables = new ModelTables()
+  readonly tables: ModelTables
   readonly auth = new ModelAuthStates()
   readonly whatsapp = new ModelWhatsApp(this.clock, this.auth)
   readonly lines: { readonly level: string; readonly message: string; readonly fields: object }[] = []
@@ -25,7 +25,8 @@ export class Stage {
   newestVersion: (() => Promise<readonly [number, number, number]>) | undefined
   /** What happens to store calls; by default they answer at once. */
   fate: (call: string, ref: ConnectionRef | undefined) => Fate = () => ({})
-  #seqs = new Map<string, number>()
+  /** WhatsApp ids in order of acceptance, latest first. */
+  #accepted = new Map<string, readonly string[]>()
   #commands = 0
   readonly seed: number
 
@@ -34,8 +35,13 @@ export class Stage {
       readonly settings?: Partial<SessionSettings>
       readonly gate?: Partial<LoginGateSettings>
       readonly seed?: number
+      /** How late the index of waiting sends is. */
+      readonly indexLagMs?: number
     } = {},
   ) {
+    const { indexLagMs } = options
+    const after = (delayMs: number, show: () => void) => void this.clock.after(delayMs, show)
+    this.tables = new ModelTables(indexLagMs === undefined ? undefined : { after, lagMs: () => indexLagMs })
     this.settings = { ...defaultSessionSettings, backoffJitter: 0, ...options.settings }
     this.gateSettings = { ...defaultLoginGateSettings, ...options.gate }
     this.seed = options.seed ?? 1
@@ -97,8 +103,8 @@ export class Stage {
     messageId: string,
     options: { readonly to?: string; readonly expiresInMs?: number } = {},
   ): OutboundRow {
-    const seq = (this.#seqs.get(keyOf(ref)) ?? 0) + 1
-    this.#seqs.set(keyOf(ref), seq)
+    const before = this.#accepted.get(keyOf(ref)) ?? []
+    this.#accepted.set(keyOf(ref), [whatsappIdOf(messageId), ...before])
     const at = new Date(this.clock.now()).toISOString()
     const to = options.to ?? '+94770000001'
     const row: OutboundRow = {
@@ -111,7 +117,8 @@ export class Stage {
       to,
       content: { type: 'text', text: { body: 'hello' } },
       status: 'queued',
-      seq,
+      seq: before.length + 1,
+      previous: before.slice(0, previousKept),
       partition: 0,
       waitingPartition: 0,
       generation: 1,

@@ -121,7 +121,7 @@ describe('doorbells', () => {
     expect(bench.queue.finished).toEqual([receipt])
   })
 
-  test('a send that is no longer queued is done with', async () => {
+  test('a send that is no longer queued is taken note of and done with', async () => {
     const bench = new WorkerBench()
     bench.connection('a')
     bench.take()
@@ -129,7 +129,7 @@ describe('doorbells', () => {
     bench.send('a', 'm1', { status: 'delivered' })
     const receipt = bench.queue.ring(sendTo('a', 'm1'))
     await rest()
-    expect(bench.session('a').did).toEqual(['start restore'])
+    expect(bench.session('a').did).toEqual(['start restore', 'enqueue m1'])
     expect(bench.queue.finished).toEqual([receipt])
   })
 

@@ -1,18 +1,20 @@
-import type { ApiMessages, MessageRow, OutboundRow } from '../../../shared/domain/stores/messages.ts'
+import {
+  type ApiMessages,
+  type MessageRow,
+  type OutboundRow,
+  previousKept,
+} from '../../../shared/domain/stores/messages.ts'
 import type { ConnectionRef } from '../../../shared/domain/words.ts'
 import { keyOf } from './network.ts'
 import type { ModelTables } from './stores.ts'
 
 /** The API's side of the messages in memory; each call is one step, as each is one transaction on DynamoDB. */
 export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMessages {
-  const seqs = new Map<string, number>()
+  /** Who took the places of a connection, latest first. */
+  const places = new Map<string, readonly string[]>()
   const find = (ref: ConnectionRef, key: string): MessageRow | undefined => tables.messages.get(keyOf(ref))?.get(key)
   const outbound = (): OutboundRow[] =>
     [...tables.messages.values()].flatMap((rows) => [...rows.values()].filter((row) => row.direction === 'outbound'))
-  const waiting = (partition: number): readonly OutboundRow[] =>
-    outbound()
-      .filter((row) => row.waitingPartition === partition)
-      .sort((a, b) => keyOf(a).localeCompare(keyOf(b)) || a.seq - b.seq)
   return {
     async accept(row) {
       const there = find(row, row.key)
@@ -21,9 +23,10 @@ export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMe
       }
       const queued = outbound().filter((other) => keyOf(other) === keyOf(row) && other.status === 'queued')
       if (row.status === 'queued' && queued.length >= waitingMax) return { kind: 'too_many_waiting', limit: waitingMax }
-      const seq = (seqs.get(keyOf(row)) ?? 0) + 1
-      seqs.set(keyOf(row), seq)
-      const created: OutboundRow = { ...row, seq }
+      const before = places.get(keyOf(row)) ?? []
+      places.set(keyOf(row), [row.whatsappId, ...before])
+      const previous = before.slice(0, previousKept)
+      const created: OutboundRow = { ...row, seq: before.length + 1, ...(previous.length === 0 ? {} : { previous }) }
       tables.put(created)
       return { kind: 'created', row: created }
     },
@@ -62,7 +65,7 @@ export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMe
       return { kind: 'cancelled', row: ended }
     },
     async listWaiting(partition) {
-      return waiting(partition)
+      return tables.waiting(partition)
     },
     async expire(row, error, at) {
       const now = find(row, row.key)

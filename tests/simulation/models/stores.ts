@@ -19,8 +19,15 @@ import type {
   StepOutcome,
   WorkerMessages,
 } from '../../../shared/domain/stores/messages.ts'
-import type { ConnectionCommand, ConnectionRef, Epoch, IsoTime } from '../../../shared/domain/words.ts'
+import type { ConnectionCommand, ConnectionRef, Epoch, IsoTime, PartitionId } from '../../../shared/domain/words.ts'
 import { keyOf, request, type StoreNetwork } from './network.ts'
+
+/** How late an index shows a write; a row's writes come to it in their order. */
+export interface IndexLag {
+  after(delayMs: number, show: () => void): void
+  /** Of the next write. */
+  lagMs(): number
+}
 
 /** What is stored; shared by the stores of several workers. */
 export class ModelTables {
@@ -38,6 +45,14 @@ export class ModelTables {
   }[] = []
   /** Every step of a message that landed, in order. */
   readonly steps: { readonly whatsappId: string; readonly epoch: Epoch; readonly status: string }[] = []
+  /** What the index of waiting sends has seen: each send as it was then, waiting or not. */
+  readonly #waiting = new Map<string, OutboundRow>()
+  readonly #lag: IndexLag | undefined
+
+  /** @param lag absent: the index is never late */
+  constructor(lag?: IndexLag) {
+    this.#lag = lag
+  }
 
   row(ref: ConnectionRef): ConnectionRow {
     const row = this.connections.get(keyOf(ref))
@@ -67,6 +82,22 @@ export class ModelTables {
     const table = this.messages.get(keyOf(row)) ?? new Map<string, MessageRow>()
     table.set(row.key, row)
     this.messages.set(keyOf(row), table)
+    if (row.direction !== 'outbound') return
+    const lagMs = this.#lag?.lagMs() ?? 0
+    if (this.#lag === undefined || lagMs === 0) this.#index(row)
+    else this.#lag.after(lagMs, () => this.#index(row))
+  }
+
+  /** The index of waiting sends, as late as it is: rows as they were. */
+  waiting(partition: PartitionId): readonly OutboundRow[] {
+    return [...this.#waiting.values()]
+      .filter((row) => row.waitingPartition === partition)
+      .sort((a, b) => keyOf(a).localeCompare(keyOf(b)) || a.seq - b.seq)
+  }
+
+  #index(row: OutboundRow): void {
+    const id = `${keyOf(row)} ${row.key}`
+    if ((this.#waiting.get(id)?.version ?? 0) <= row.version) this.#waiting.set(id, row)
   }
 
   /** What the API does when a command is asked for. */
@@ -124,13 +155,10 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
   return {
     getOutbound: (ref, messageId) => request(network, 'messages.get', ref, () => find(ref, whatsappIdOf(messageId))),
     getByWhatsappId: (ref, whatsappId) => request(network, 'messages.get', ref, () => find(ref, whatsappId)),
-    listWaiting: (partition) =>
-      request(network, 'messages.listWaiting', undefined, () =>
-        [...tables.messages.values()]
-          .flatMap((table) => [...table.values()])
-          .filter((row) => row.direction === 'outbound')
-          .filter((row) => row.waitingPartition === partition)
-          .sort((a, b) => keyOf(a).localeCompare(keyOf(b)) || a.seq - b.seq),
+    listWaiting: (partition) => request(network, 'messages.listWaiting', undefined, () => tables.waiting(partition)),
+    listWaitingOf: (ref, partition, { after, before }) =>
+      request(network, 'messages.listWaiting', ref, () =>
+        tables.waiting(partition).filter((row) => keyOf(row) === keyOf(ref) && row.seq > after && row.seq < before),
       ),
     step: (ref, whatsappId, epoch, step) =>
       request(network, 'messages.step', ref, (): StepOutcome => {
