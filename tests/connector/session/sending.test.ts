@@ -67,8 +67,11 @@ describe('waiting', () => {
 })
 
 describe('sends that wait for a connection whose attempts are spent', () => {
+  /** Nobody else wakes it. */
+  const noScouts = { gate: { scoutForMs: 0 } }
+
   test('wake it once a minute, though they came before it gave up', async () => {
-    const stage = new Stage()
+    const stage = new Stage(noScouts)
     const ref = stage.connection('a')
     stage.whatsapp.away = { statusCode: 408 }
     const session = await stage.worker().restore(ref)
@@ -85,7 +88,7 @@ describe('sends that wait for a connection whose attempts are spent', () => {
   })
 
   test('and that are not due do not', async () => {
-    const stage = new Stage()
+    const stage = new Stage(noScouts)
     const ref = stage.connection('a')
     stage.whatsapp.away = { statusCode: 408 }
     const session = await stage.worker().restore(ref)
