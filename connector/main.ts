@@ -40,7 +40,7 @@ function environment(): Config {
 
 async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Promise<Connector> {
   const identity = await taskIdentity(config.ECS_CONTAINER_METADATA_URI_V4, config.DEPLOYMENT, random, log)
-  const opened = openStores(config)
+  const opened = openStores(config, () => connector.leaseValid)
   const stores = {
     ...opened,
     auth: measuredAuthStore(opened.auth, recorder, clock.monotonic),
@@ -105,7 +105,7 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
     // Another server than WhatsApp's own is not asked for by WhatsApp's newest version.
     ...(config.WHATSAPP_URL === undefined ? { fetchClientVersion } : {}),
   })
-  return createConnector({
+  const connector: Connector = createConnector({
     clock,
     log: sessionLog,
     identity,
@@ -134,6 +134,7 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
     },
     exit: (code) => process.exit(code),
   })
+  return connector
 }
 
 function metricsOf(config: Config): MetricsRecorder {

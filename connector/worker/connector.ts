@@ -33,6 +33,8 @@ export interface ConnectorDependencies {
 
 export interface Connector {
   readonly workerId: string
+  /** False before it has one, too. */
+  readonly leaseValid: boolean
   start(): Promise<void>
   readonly shutdown: Shutdown
   readonly health: Health
@@ -100,6 +102,9 @@ export function createConnector(deps: ConnectorDependencies): Connector {
   }))
   return {
     workerId: identity.workerId,
+    get leaseValid() {
+      return ownership.leaseValid
+    },
     shutdown,
     health,
     figures: () => worker.figures,

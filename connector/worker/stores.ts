@@ -31,11 +31,16 @@ export interface Stores {
 const storeSockets = 100
 const mediaSilenceMs = 60_000
 
-/** All stores over the SDK, with timeouts of their own; polling has as many sockets as there are queues to poll. */
-export function openStores(config: Config): Stores {
+/**
+ * All stores over the SDK, with timeouts of their own; polling has as many sockets as there are queues to poll.
+ *
+ * @param leaseValid asked before every attempt of every call but those to the fleet, by which a lease is had in the first place
+ */
+export function openStores(config: Config, leaseValid: () => boolean): Stores {
   const region = config.AWS_REGION
-  const documents = directDocumentClient({ region, sockets: storeSockets })
-  const objects = objectClient({ region, sockets: storeSockets })
+  const mayCall = leaseValid
+  const documents = directDocumentClient({ region, sockets: storeSockets, mayCall })
+  const objects = objectClient({ region, sockets: storeSockets, mayCall })
   return {
     connections: workerConnections({ documents, table: config.CONNECTIONS_TABLE }),
     messages: workerMessages({ documents, table: config.MESSAGES_TABLE }),
@@ -53,8 +58,8 @@ export function openStores(config: Config): Stores {
       table: config.FLEET_TABLE,
     }),
     doorbells: doorbellQueue({
-      queues: queueClient({ region }),
-      polling: pollingQueueClient({ region, sockets: config.PARTITION_COUNT }),
+      queues: queueClient({ region, mayCall }),
+      polling: pollingQueueClient({ region, sockets: config.PARTITION_COUNT, mayCall }),
       partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX,
       deadLetterQueueUrl: config.DOORBELL_DLQ_URL,
     }),

@@ -15,7 +15,28 @@ export interface ClientOptions {
   readonly attempts?: number
   /** Sockets kept open to the service. */
   readonly sockets?: number
+  /** Asked before every attempt, those of the SDK's own retries too: whether the caller may still call. Absent: it may. */
+  readonly mayCall?: () => boolean
 }
+
+/** The caller lost the right to call while the call was under way. Not tried again. */
+export class CallRefused extends Error {
+  constructor() {
+    super('the right to call the store is over')
+    this.name = 'CallRefused'
+  }
+}
+
+/** Below the retries, last of all before the request goes to the wire: a process that was frozen writes nothing when it goes on. */
+const guarding = { step: 'finalizeRequest', priority: 'low', name: 'rightToCall' } as const
+
+const guard =
+  ({ mayCall }: ClientOptions) =>
+  <Request, Answer>(next: (request: Request) => Promise<Answer>) =>
+  async (request: Request): Promise<Answer> => {
+    if (mayCall?.() === false) throw new CallRefused()
+    return next(request)
+  }
 
 function settings(options: ClientOptions, defaults: Required<Pick<ClientOptions, 'requestTimeoutMs' | 'attempts'>>) {
   const maxSockets = options.sockets ?? 50
@@ -41,14 +62,16 @@ function settings(options: ClientOptions, defaults: Required<Pick<ClientOptions,
 
 /** DynamoDB with plain JavaScript values. Attributes that are `undefined` are left out of an item. */
 export function documentClient(options: ClientOptions = {}): DynamoDBDocumentClient {
-  return DynamoDBDocumentClient.from(new DynamoDBClient(settings(options, { requestTimeoutMs: 3_000, attempts: 4 })), {
-    marshallOptions: { removeUndefinedValues: true },
-  })
+  const client = new DynamoDBClient(settings(options, { requestTimeoutMs: 3_000, attempts: 4 }))
+  client.middlewareStack.add(guard(options), guarding)
+  return DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } })
 }
 
 /** SQS for sending and for deleting. */
 export function queueClient(options: ClientOptions = {}): SQSClient {
-  return new SQSClient(settings(options, { requestTimeoutMs: 5_000, attempts: 4 }))
+  const client = new SQSClient(settings(options, { requestTimeoutMs: 5_000, attempts: 4 }))
+  client.middlewareStack.add(guard(options), guarding)
+  return client
 }
 
 /**
@@ -56,7 +79,9 @@ export function queueClient(options: ClientOptions = {}): SQSClient {
  * there are queues to poll, and a timeout beyond the longest wait (20 s).
  */
 export function pollingQueueClient(options: ClientOptions & { readonly sockets: number }): SQSClient {
-  return new SQSClient(settings(options, { requestTimeoutMs: 25_000, attempts: 2 }))
+  const client = new SQSClient(settings(options, { requestTimeoutMs: 25_000, attempts: 2 }))
+  client.middlewareStack.add(guard(options), guarding)
+  return client
 }
 
 /**
@@ -64,10 +89,12 @@ export function pollingQueueClient(options: ClientOptions & { readonly sockets: 
  * computed only where an operation demands them.
  */
 export function objectClient(options: ClientOptions = {}): S3Client {
-  return new S3Client({
+  const client = new S3Client({
     ...settings(options, { requestTimeoutMs: 15_000, attempts: 4 }),
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     ...(options.endpoint === undefined ? {} : { forcePathStyle: true }),
   })
+  client.middlewareStack.add(guard(options), guarding)
+  return client
 }

@@ -10,7 +10,7 @@ import {
   TransactWriteCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb'
-import { type ClientOptions, documentClient } from './clients.ts'
+import { CallRefused, type ClientOptions, documentClient } from './clients.ts'
 import { decodeOutput, encodeInput } from './dynamo-json.ts'
 
 /**
@@ -50,6 +50,8 @@ export function directDocumentClient(options: ClientOptions = {}): Pick<DynamoDB
       },
       body,
     })
+    // After the last wait before the wire.
+    if (options.mayCall?.() === false) throw new CallRefused()
     const answer = await transport.post(signed.headers, body)
     return answer === undefined ? undefined : decodeOutput(answer)
   }

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
-import { ReceiveMessageCommand } from '@aws-sdk/client-sqs'
+import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { GetCommand } from '@aws-sdk/lib-dynamodb'
 import { afterEach, expect, test } from 'vitest'
-import { documentClient, objectClient, pollingQueueClient } from '../../shared/aws/clients.ts'
+import { CallRefused, documentClient, objectClient, pollingQueueClient, queueClient } from '../../shared/aws/clients.ts'
 import { isTransient } from '../../shared/aws/requests.ts'
 
 const servers: Server[] = []
@@ -99,4 +99,27 @@ test('every queue is polled at the same time: beyond the fifty sockets that the 
   await all.promise
   for (const answer of waiting) answer()
   await Promise.all(polls)
+})
+
+test('who loses the right to call while a call is under way does not try it again, nor calls anything else', async () => {
+  let requests = 0
+  let allowed = true
+  const options = await service((_request, response) => {
+    requests++
+    allowed = false
+    response.writeHead(500).end()
+  })
+  const mayCall = () => allowed
+  expect(await failureOf(documentClient({ ...options, mayCall }).send(read))).toBeInstanceOf(CallRefused)
+  expect(requests).toBe(1)
+  const object = new GetObjectCommand({ Bucket: 'b', Key: 'k' })
+  expect(await failureOf(objectClient({ ...options, mayCall }).send(object))).toBeInstanceOf(CallRefused)
+  const queue = { QueueUrl: `${options.endpoint}/1/q` }
+  const receive = new ReceiveMessageCommand(queue)
+  expect(await failureOf(pollingQueueClient({ ...options, sockets: 1, mayCall }).send(receive))).toBeInstanceOf(
+    CallRefused,
+  )
+  const remove = new DeleteMessageCommand({ ...queue, ReceiptHandle: 'r' })
+  expect(await failureOf(queueClient({ ...options, mayCall }).send(remove))).toBeInstanceOf(CallRefused)
+  expect(requests).toBe(1)
 })
