@@ -38,9 +38,11 @@ export function watchPairing(sock: WASocket, deps: PairingDependencies): void {
   const phoneNumber = pairing.method === 'code' ? pairing.phoneNumber?.replace(/\D/g, '') : undefined
   let shown = 0
   let asked = false
+  let passkeyAsked = false
 
   sock.ev.on('connection.update', ({ qr }) => {
-    if (qr === undefined || state.registered) return
+    // Further codes would lead no further, and take the place of the word why.
+    if (qr === undefined || state.registered || passkeyAsked) return
     if (phoneNumber === undefined || phoneNumber === '') {
       emit({ kind: 'qr', text: qr, expiresInMs: shown === 0 ? firstMs : laterMs })
       shown += 1
@@ -55,10 +57,9 @@ export function watchPairing(sock: WASocket, deps: PairingDependencies): void {
     )
   })
 
-  let asking = false
   sock.ws.on('CB:notification', (node: BinaryNode) => {
-    if (asking || state.registered || !asksForPasskey(node)) return
-    asking = true
+    if (passkeyAsked || state.registered || !asksForPasskey(node)) return
+    passkeyAsked = true
     emit({ kind: 'passkey_required' })
   })
 

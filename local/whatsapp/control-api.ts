@@ -18,6 +18,7 @@ const PAIRING_STATUS: Record<PairingProblem, number> = {
   qr_key_mismatch: 409,
   code_not_requested: 404,
   code_wrong: 422,
+  passkey_required: 403,
   pairing_in_progress: 409,
   device_signature_invalid: 422,
   client_gone: 409,

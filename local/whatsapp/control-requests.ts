@@ -16,6 +16,7 @@ export const phoneSettings = z.strictObject({
   autoDeliver: z.boolean().optional(),
   autoRead: z.boolean().optional(),
   autoPlay: z.boolean().optional(),
+  passkey: z.boolean().optional(),
   receiptsFrom: z.enum(['lid', 'pn']).optional(),
   history: z.boolean().optional(),
 })

@@ -216,6 +216,7 @@ function fetchBundles({ simulator, query }: DeviceContext): IqAnswer {
     const bundle = address && directory.takeBundle(address)
     const jid = attrs.jid ?? ''
     if (!bundle) return node('user', { jid }, [node('error', { code: '404', text: 'item-not-found' })])
+    simulator.stats.bundlesFetched++
     const companion = directory.companion(address)
     if (companion) warnOfLowPreKeys(simulator, companion)
     return node('user', { jid, t: Math.floor(simulator.now() / 1000).toString() }, bundleNodes(bundle, KEY_TYPE))

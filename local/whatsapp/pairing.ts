@@ -22,6 +22,7 @@ export type PairingProblem =
   | 'qr_key_mismatch'
   | 'code_not_requested'
   | 'code_wrong'
+  | 'passkey_required'
   | 'pairing_in_progress'
   | 'device_signature_invalid'
   | 'client_gone'
@@ -130,6 +131,7 @@ export class PairingDesk {
     if (!keys.noiseKey.equals(noiseKey) || !keys.identityKey.equals(identityKey)) {
       throw new PairingError('qr_key_mismatch', 'the keys in the QR code are not those that its client registered with')
     }
+    if (account.phone.settings.passkey) this.#askForPasskey(candidate, 'passkey_prologue_request', [])
     return new Promise((resolve, reject) => {
       this.#pairSuccess(candidate, advSecret, { account, by: 'qr', resolve, reject })
     })
@@ -159,6 +161,11 @@ export class PairingDesk {
     if (!candidate || !linkCode)
       throw new PairingError('code_not_requested', 'no open client asked to link this number')
     if (linkCode.entered) throw new PairingError('pairing_in_progress', 'a code is being checked for this client')
+    if (account.phone.settings.passkey) {
+      const content = [node('link_code_pairing_ref', {}, linkCode.ref)]
+      const handoff = node('link_code_companion_reg', { stage: 'primary_hello' }, content)
+      this.#askForPasskey(candidate, 'link_code_companion_reg', [handoff])
+    }
     const companionEphemeral = await unwrapWithCode(code, linkCode.wrappedCompanionEphemeral)
     const ephemeral = generateKeyPair()
     const wrapped = await wrapWithCode(code, ephemeral.publicKey)
@@ -204,6 +211,14 @@ export class PairingDesk {
       return undefined
     }
     return () => this.#pairSuccess(candidate, secret, entered.finish)
+  }
+
+  /** The client is told, and the person cannot go on. */
+  #askForPasskey({ connection }: Candidate, type: string, content: BinaryNode[]): never {
+    const id = randomBytes(4).toString('hex')
+    const attrs = { from: 's.whatsapp.net', type, id, t: unixSeconds(this.#simulator.now()) }
+    connection.send(node('notification', attrs, content))
+    throw new PairingError('passkey_required', 'the phone asks for a passkey to link a device')
   }
 
   #pairSuccess(

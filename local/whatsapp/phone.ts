@@ -35,6 +35,8 @@ export interface PhoneSettings {
   autoPlay: boolean
   /** Whether its receipts come from its LID or from its number; WhatsApp does both. In groups the group decides. */
   receiptsFrom: 'lid' | 'pn'
+  /** Whether linking a device asks for a passkey, which only WhatsApp's own clients can use: it comes to nothing. */
+  passkey: boolean
   /** Whether a newly linked device is sent app-state keys and history, as WhatsApp's phones do. */
   history: boolean
 }
@@ -57,6 +59,7 @@ const DEFAULTS: PhoneSettings = {
   autoDeliver: true,
   autoRead: true,
   autoPlay: false,
+  passkey: false,
   receiptsFrom: 'lid',
   history: true,
 }

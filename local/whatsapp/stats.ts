@@ -31,6 +31,9 @@ export class Stats {
   pairings = 0
   decryptFailures = 0
   protocolErrors = 0
+  /** Accounts whose list of devices was asked for, and devices whose keys were fetched. */
+  deviceListsAsked = 0
+  bundlesFetched = 0
 
   constructor(now: () => number) {
     this.#now = now
@@ -109,6 +112,8 @@ export class Stats {
     this.#unresolved = new Set()
     this.#resendsAsked = new Map()
     this.protocolErrors = 0
+    this.deviceListsAsked = 0
+    this.bundlesFetched = 0
   }
 
   /** `withMessages: false` leaves out the table of ids, which grows with every message. */
@@ -141,6 +146,8 @@ export class Stats {
       undecryptable: this.#unresolved.size,
       resendsRequested,
       protocolErrors: this.protocolErrors,
+      deviceListsAsked: this.deviceListsAsked,
+      bundlesFetched: this.bundlesFetched,
       devices: Object.fromEntries(this.#devices),
       ...(withMessages ? { messages: Object.fromEntries(this.#arrivals) } : {}),
     }

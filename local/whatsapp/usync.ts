@@ -53,6 +53,7 @@ export function answerUsync(simulator: Simulator, asking: string, usync: BinaryN
       answers.filter((answer) => answer !== undefined),
     )
   })
+  if (protocols.includes('devices')) simulator.stats.deviceListsAsked += users.length
   const { sid = '', mode = 'query', context = 'interactive' } = usync.attrs
   const results = node(
     'result',

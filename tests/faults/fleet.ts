@@ -35,6 +35,8 @@ export interface WhatsAppStats {
   readonly resendsRequested: number
   readonly messagesArrivedTwice: number
   readonly protocolErrors: number
+  readonly deviceListsAsked: number
+  readonly bundlesFetched: number
   readonly devices: Readonly<Record<string, DeviceStats>>
   readonly messages: Readonly<Record<string, number>>
 }

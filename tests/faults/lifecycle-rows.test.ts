@@ -254,6 +254,22 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
       await comesBack(line, gone.version)
     })
 
+    it('a passkey is asked for when linking: said in words; a new pairing links once it is not', async () => {
+      const phoneNumber = await fleet.newPhone()
+      const settings = (passkey: boolean) => fleet.simulator.post('/phones', { phoneNumber, passkey })
+      ok(await settings(true))
+      const connectionId = await fleet.create('asks for a passkey')
+      await expect(fleet.scan(connectionId, phoneNumber)).rejects.toThrow('passkey_required')
+      const asked = await fleet.sees({ connectionId }, 'qr_pending', 'passkey_required')
+      expect(asked.data).toMatchObject({ remedy: 'use_passkey_on_phone', message: expect.stringMatching(/passkey/i) })
+      expect(asked.data).not.toHaveProperty('qr')
+      ok(await settings(false))
+      ok(await fleet.tenant.post(`/connections/${connectionId}/pair`, {}))
+      const device = await fleet.scan(connectionId, phoneNumber, asked.version)
+      pairings += 1
+      await comesBack({ connectionId, phoneNumber, device }, asked.version)
+    })
+
     it('411: unsupported_account', async () => {
       const line = take()
       await fleet.fault({ kind: 'downgrade' }, line)

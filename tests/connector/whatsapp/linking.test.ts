@@ -32,6 +32,22 @@ describe.each(['qr', 'code'] as const)('linking by %s', (method) => {
   })
 })
 
+it.each([
+  'qr',
+  'code',
+] as const)('a phone that asks for a passkey is not linked by %s, and it is said why', async (method) => {
+  const device = new Device(world, method === 'qr' ? '94770000004' : '94770000005')
+  await world.phone(device.phoneNumber, { passkey: true })
+  await device.create()
+  await expect(device.pair(method)).rejects.toThrow('passkey_required')
+  await device.told.event('passkey_required')
+  expect(device.state.registered).toBe(false)
+  device.socket.terminate('closed_by_us')
+  await device.told.closed()
+  await world.phone(device.phoneNumber, { passkey: false })
+  expect((await device.pair(method)).statusCode).toBe(515)
+})
+
 it('an interrupted linking starts over with the same state', async () => {
   const device = new Device(world, '94770000003')
   await world.phone(device.phoneNumber)

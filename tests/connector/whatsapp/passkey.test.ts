@@ -8,8 +8,9 @@ import { silentLog } from './device.ts'
 
 function bench() {
   const ws = new EventEmitter()
+  const ev = new EventEmitter()
   const events: SocketEvent[] = []
-  watchPairing({ ws, ev: new EventEmitter() } as unknown as WASocket, {
+  watchPairing({ ws, ev } as unknown as WASocket, {
     state: { registered: false } as ConnectionAuthState,
     pairing: { method: 'qr' },
     log: silentLog,
@@ -19,7 +20,7 @@ function bench() {
   const notify = (type: string, content: BinaryNode[] = []): void => {
     ws.emit('CB:notification', { tag: 'notification', attrs: { type, from: 's.whatsapp.net' }, content })
   }
-  return { events, notify }
+  return { events, notify, showQr: () => ev.emit('connection.update', { qr: 'ref,a,b,c' }) }
 }
 
 describe('a passkey is asked for', () => {
@@ -28,6 +29,14 @@ describe('a passkey is asked for', () => {
     notify(type)
     notify(type)
     expect(events).toEqual([{ kind: 'passkey_required' }])
+  })
+
+  it('and no further QR code takes the place of that', () => {
+    const { events, notify, showQr } = bench()
+    showQr()
+    notify('passkey_prologue_request')
+    showQr()
+    expect(events.map(({ kind }) => kind)).toEqual(['qr', 'passkey_required'])
   })
 
   it('by a code’s notification without the key that the code wraps', () => {
