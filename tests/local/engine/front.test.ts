@@ -21,6 +21,7 @@ import { GetQueueUrlCommand, ReceiveMessageCommand, SendMessageCommand, SQSClien
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Credentials } from '../../../local/engine/contracts.ts'
+import { createServiceFaults } from '../../../local/engine/front/faults.ts'
 import { createFront } from '../../../local/engine/front/front.ts'
 import { createParameterStore } from '../../../local/engine/front/parameters.ts'
 import { openS3Store } from '../../../local/engine/front/s3-store.ts'
@@ -41,6 +42,7 @@ const arn = (service: string, rest: string) => `arn:aws:${service}:${region}:${a
 const KEY = arn('kms', 'key/k')
 const ledger = createLedger()
 const log = recordingLog()
+const faults = createServiceFaults()
 let directory = ''
 let listener: Listener
 let queues: Queues
@@ -152,6 +154,7 @@ beforeAll(async () => {
     services,
     principals,
     access: createAccess({ model: specs, ledger, enforce: true, log }),
+    faults,
     log,
   })
   listener.serve((request, response) => void front.handle(request, response))
@@ -396,5 +399,60 @@ describe('Secrets Manager and SSM', () => {
     await expect(new SSMClient(as(root)).send(new GetParameterCommand({ Name: '/no' }))).rejects.toMatchObject({
       name: 'ParameterNotFound',
     })
+  })
+})
+
+describe('faults on demand', () => {
+  const put = (credentials: Credentials, key: string) =>
+    new S3Client({ ...as(credentials), forcePathStyle: true }).send(
+      new PutObjectCommand({ Bucket: 'open', Key: key, Body: 'x' }),
+    )
+  const isStored = (key: string) =>
+    new S3Client({ ...as(root), forcePathStyle: true }).send(new HeadObjectCommand({ Bucket: 'open', Key: key })).then(
+      () => true,
+      () => false,
+    )
+
+  it('a refused call never reaches the service; other callers, other services and later calls do', async () => {
+    const fault = faults.inject({ service: 's3', caller: 'function worker', how: { kind: 'refuse', status: 503 } })
+    await expect(put(worker, 'refused')).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } })
+    expect(await isStored('refused')).toBe(false)
+    await put(root, 'another-caller')
+    const send = new SendMessageCommand({ QueueUrl: `${listener.url}/${account}/jobs`, MessageBody: 'x' })
+    await new SQSClient(as(worker)).send(send)
+    expect(fault.met).toBe(1)
+    fault.end()
+    await put(worker, 'refused')
+    expect(await isStored('refused')).toBe(true)
+    expect(fault.met).toBe(1)
+  })
+
+  it('a lost answer is to a call that was performed', async () => {
+    const fault = faults.inject({ service: 's3', caller: 'function worker', how: { kind: 'lose_answer' } })
+    await expect(put(worker, 'unanswered')).rejects.toThrow()
+    fault.end()
+    expect(fault.met).toBe(1)
+    expect(await isStored('unanswered')).toBe(true)
+  })
+
+  it('a delayed call is performed late', async () => {
+    const fault = faults.inject({ service: 's3', how: { kind: 'delay', delayMs: 200 } })
+    const startedAt = performance.now()
+    await put(worker, 'late')
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(199)
+    fault.end()
+    expect(fault.met).toBe(1)
+  })
+
+  it('a share of the calls meets it, by chance; the next fault may meet the others', () => {
+    const chances = [0.1, 0.5, 0.3, 0.2]
+    const some = createServiceFaults(() => chances.shift() ?? 1)
+    const first = some.inject({ service: 's3', share: 0.3, how: { kind: 'lose_answer' } })
+    const second = some.inject({ service: 's3', share: 0.4, how: { kind: 'delay', delayMs: 1 } })
+    expect(some.meet('dynamodb', undefined)).toBeUndefined()
+    expect(some.meet('s3', undefined)).toEqual({ kind: 'lose_answer' })
+    expect(some.meet('s3', undefined)).toEqual({ kind: 'delay', delayMs: 1 })
+    expect(some.meet('s3', undefined)).toEqual({ kind: 'lose_answer' })
+    expect([first.met, second.met]).toEqual([2, 1])
   })
 })
