@@ -54,6 +54,7 @@ function checks() {
   const architecture = existsSync(join(root, 'tests', 'architecture'))
   return [
     [bin('tsc'), ['--noEmit', '-p', '.']],
+    [bin('tsc'), ['--noEmit', '-p', 'console']],
     [bin('biome'), ['check', '--diagnostic-level=error', '.']],
     ...(architecture ? [vitest(['tests/architecture'])] : []),
   ]

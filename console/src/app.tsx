@@ -1,0 +1,68 @@
+import { useEffect, useState } from 'react'
+import { Route, Router, Switch } from 'wouter'
+import { useHashLocation } from 'wouter/use-hash-location'
+import { findPlace, type Place } from './config.ts'
+import { ConnectionPage } from './pages/connection.tsx'
+import { ConnectionsPage } from './pages/connections.tsx'
+import { DeadLettersPage } from './pages/dead-letters.tsx'
+import { EventsPage } from './pages/events.tsx'
+import { KeysPage } from './pages/keys.tsx'
+import { PhonesPage } from './pages/phones.tsx'
+import { Empty } from './parts/empty.tsx'
+import { Frame } from './parts/frame.tsx'
+import { Notices } from './parts/notices.tsx'
+import { SessionProvider } from './session.tsx'
+import { type SignedIn, SignIn } from './sign-in.tsx'
+
+/** The console: finds its configuration, lets a person sign in, shows the page of the address. */
+export function App() {
+  const [place, setPlace] = useState<Place | Error>()
+  const [signedIn, setSignedIn] = useState<SignedIn>()
+  useEffect(() => {
+    findPlace().then(setPlace, (error: unknown) => setPlace(error instanceof Error ? error : new Error(String(error))))
+  }, [])
+
+  if (place === undefined) {
+    return (
+      <main className="alone">
+        <p role="status">Loading…</p>
+      </main>
+    )
+  }
+  if (place instanceof Error) {
+    return (
+      <main className="alone">
+        <Empty title="The console cannot start">{place.message}</Empty>
+      </main>
+    )
+  }
+  if (signedIn === undefined) return <SignIn place={place} onSignedIn={setSignedIn} />
+  const signOut = signedIn.signOut && (() => signedIn.signOut?.(() => setSignedIn(undefined)))
+  return (
+    <Router hook={useHashLocation}>
+      <Notices>
+        <SessionProvider place={place} client={signedIn.client} signOut={signOut}>
+          <Frame>
+            <Switch>
+              <Route path="/" component={ConnectionsPage} />
+              <Route path="/connections/:connectionId/:tab?">
+                {({ connectionId, tab }) => (
+                  <ConnectionPage key={connectionId} connectionId={connectionId} tab={tab ?? 'chats'} />
+                )}
+              </Route>
+              <Route path="/events" component={EventsPage} />
+              <Route path="/keys" component={KeysPage} />
+              <Route path="/dead-letters" component={DeadLettersPage} />
+              <Route path="/phones" component={PhonesPage} />
+              <Route>
+                <Empty title="There is no such page">
+                  <a href="#/">Go to the connections</a>
+                </Empty>
+              </Route>
+            </Switch>
+          </Frame>
+        </SessionProvider>
+      </Notices>
+    </Router>
+  )
+}
