@@ -71,6 +71,7 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
     authStates: authStates({ store: stores.auth, clock, random, log: sessionLog, newIdentity }),
     connections: stores.connections,
     messages: stores.messages,
+    operations: stores.operations,
     logins: createLoginGate({
       clock,
       random,

@@ -7,6 +7,7 @@
  *                 whatsapp (Baileys adapter) → auth state, egress gate
  */
 import type { ConnectionEnd } from '../shared/domain/disconnect.ts'
+import type { OperationError, OperationRequest, OperationResult } from '../shared/domain/operations.ts'
 import type {
   ConnectionChange,
   ConnectionRow,
@@ -14,6 +15,7 @@ import type {
   WorkerConnections,
 } from '../shared/domain/stores/connections.ts'
 import type { InboundRow, OutboundRow, WorkerMessages } from '../shared/domain/stores/messages.ts'
+import type { OperationRow, WorkerOperations } from '../shared/domain/stores/operations.ts'
 import type {
   ConnectionRef,
   Epoch,
@@ -181,6 +183,14 @@ export type Prepared =
   /** Nothing left the process; later it may go. */
   | { readonly kind: 'not_ready'; readonly why: string }
   | Extract<HandOver, { readonly kind: 'refused' }>
+export type OperationAnswer =
+  | { readonly kind: 'done'; readonly result: OperationResult }
+  /** WhatsApp, or what was asked, says no: final. */
+  | { readonly kind: 'failed'; readonly error: OperationError }
+  /** Nothing left the process. */
+  | { readonly kind: 'not_done'; readonly why: string }
+  /** It may have been carried out. */
+  | { readonly kind: 'unknown'; readonly why: string }
 
 export interface WhatsAppSocket {
   /**
@@ -196,6 +206,8 @@ export interface WhatsAppSocket {
   gesture?(gesture: Gesture): void
   /** Downloads a received message's medium, unless it is there or on its way. Its row says what became of it. */
   fetchMedium?(messageId: MessageId): void
+  /** Carries out a command with an answer. Bounded in time. */
+  operate?(request: OperationRequest): Promise<OperationAnswer>
   /** A real round trip (w:p ping). False: no answer in time. */
   probe(timeoutMs: number): Promise<boolean>
   /** Unlinks the device; resolves when WhatsApp confirmed or after a bound. */
@@ -264,6 +276,7 @@ export interface SessionDependencies {
   readonly authStates: AuthStates
   readonly connections: WorkerConnections
   readonly messages: WorkerMessages
+  readonly operations: WorkerOperations
   readonly logins: LoginGate
   readonly workerId: string
   readonly settings: SessionSettings
@@ -304,6 +317,8 @@ export interface Session {
   gesture?(gesture: Gesture): void
   /** Done where the connection is open, else not at all. */
   fetchMedium?(messageId: MessageId): void
+  /** An operation was accepted: carries it out in its turn, restores the connection when it is down. Idempotent by id. */
+  operate?(row: OperationRow): void
   /**
    * A send was accepted: keeps it in order; restores the connection when it is down. Idempotent by message id. One that ended
    * is taken note of in the order of acceptance.

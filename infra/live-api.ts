@@ -162,6 +162,13 @@ export class LiveApi extends Construct {
             eventName: FilterRule.or('INSERT', 'MODIFY'),
             dynamodb: { NewImage: { direction: { S: FilterRule.or('inbound', 'outbound') } } },
           }),
+          FilterCriteria.filter({
+            eventName: FilterRule.or('INSERT', 'MODIFY'),
+            dynamodb: {
+              Keys: { key: { S: FilterRule.beginsWith('operation#') } },
+              NewImage: { status: { S: FilterRule.or('succeeded', 'failed') } },
+            },
+          }),
         ],
       }),
     )

@@ -128,6 +128,21 @@ export class RestApi extends Construct {
       new PolicyStatement({ actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [storage.mediaKey.keyArn] }),
     )
 
+    const operations = new Handler(this, 'Operations', {
+      handler: 'http/operations',
+      settings,
+      // A call may wait for its answer for 20 s; API Gateway gives up after 30.
+      timeout: Duration.seconds(29),
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        MESSAGES_TABLE: tables.messages.tableName,
+        ...doorbells,
+      },
+    })
+    operations.allowTable(tables.connections, 'GetItem')
+    operations.allowTable(tables.messages, 'GetItem', 'PutItem')
+    operations.allowSend(...queues.partitions.map((queue) => queue.queueArn))
+
     const liveTickets = new Handler(this, 'LiveTickets', {
       handler: 'http/live-tickets',
       settings,
@@ -209,6 +224,7 @@ export class RestApi extends Construct {
       connections,
       messages,
       media,
+      operations,
       'live-tickets': liveTickets,
       account,
       admin,
@@ -236,7 +252,7 @@ export class RestApi extends Construct {
           CorsHttpMethod.DELETE,
         ],
         allowHeaders: ['content-type', 'accept', 'x-api-key', 'idempotency-key', 'if-match', 'prefer'],
-        exposeHeaders: ['retry-after', 'etag', 'location', 'x-request-id'],
+        exposeHeaders: ['retry-after', 'etag', 'location', 'preference-applied', 'x-request-id'],
         maxAge: Duration.hours(1),
       },
     })

@@ -7,6 +7,7 @@ import {
   type LifecycleState,
   type PairingRequest,
 } from '../../shared/domain/lifecycle-state.ts'
+import type { OperationRow } from '../../shared/domain/stores/operations.ts'
 import { assertNever, type ConnectionRef, type Gesture } from '../../shared/domain/words.ts'
 import type {
   ConnectionRow,
@@ -22,12 +23,16 @@ import type {
 import { ClientVersions } from './client-versions.ts'
 import { LifecycleRunner } from './lifecycle-runner.ts'
 import { Liveness } from './liveness.ts'
+import { Operations } from './operations.ts'
 import { Outbox } from './outbox.ts'
 import { errorName, RowWriter } from './row-writer.ts'
 import { SessionAuth } from './session-auth.ts'
 import { SessionLogin } from './session-login.ts'
 import { SessionSocket } from './session-socket.ts'
 import { HoldingEnded, type StoreContext, untilStored, within } from './until-stored.ts'
+
+/** How long the removal of a connection waits for its operations to be told of it; the sweep ends what is left. */
+const failingMs = 5_000
 
 /** Makes the sessions of one worker. */
 export function createSessionFactory(dependencies: SessionDependencies): SessionFactory {
@@ -54,6 +59,7 @@ class ConnectionSession implements Session {
   readonly #over = new AbortController()
   readonly #writer: RowWriter
   readonly #outbox: Outbox
+  readonly #operations: Operations
   readonly #auth: SessionAuth
   readonly #lifecycle: LifecycleRunner
   readonly #liveness: Liveness
@@ -117,6 +123,7 @@ class ConnectionSession implements Session {
         onWaiting: () => this.#lifecycle.dispatch({ kind: 'send_waiting' }),
       },
     })
+    this.#operations = new Operations(this.ref, dependencies.operations, this.#store)
     this.#auth = new SessionAuth(this.ref, dependencies.authStates, this.#store)
     this.#liveness = new Liveness(clock, random, settings, () => this.#lifecycle.dispatch({ kind: 'liveness_failed' }))
     this.#login = new SessionLogin(this.ref, logins, () => this.#lifecycle.dispatch({ kind: 'login_granted' }))
@@ -181,6 +188,11 @@ class ConnectionSession implements Session {
     if (this.#outbox.accept(row, from === 'row')) this.#lifecycle.dispatch({ kind: 'send_waiting' })
   }
 
+  operate(row: OperationRow): void {
+    if (this.#over.signal.aborted) return
+    if (this.#operations.accept(row)) this.#lifecycle.dispatch({ kind: 'send_waiting' })
+  }
+
   async drain(timeoutMs: number): Promise<void> {
     if (this.#over.signal.aborted) return
     const { clock } = this.#dependencies
@@ -190,7 +202,7 @@ class ConnectionSession implements Session {
     this.#lifecycle.dispatch({ kind: 'drain' })
     if (open) {
       // Half of the time at most: the other half is for closing and flushing.
-      await this.#outbox.finish(left() / 2)
+      await Promise.all([this.#outbox.finish(left() / 2), this.#operations.finish(left() / 2)])
       this.#liveness.stop()
       // Closing flushes what the socket has received: its rows are part of the handover.
       await within(
@@ -215,6 +227,7 @@ class ConnectionSession implements Session {
     this.#dependencies.logins.report?.(this.ref, 'left')
     this.#liveness.stop()
     this.#outbox.stop()
+    this.#operations.stop()
     this.#writer.stop()
     this.#stopListening()
     void this.#auth.close('abandon')
@@ -270,7 +283,7 @@ class ConnectionSession implements Session {
       settings,
       outage: logins.outage,
       held: this.#holding.held(),
-      sendsWaiting: this.#outbox.waiting > 0,
+      sendsWaiting: this.#outbox.waiting > 0 || this.#operations.waiting > 0,
       owner: { workerId, epoch: this.#holding.epoch },
     }
   }
@@ -295,12 +308,14 @@ class ConnectionSession implements Session {
     this.#sends = said
     if (mode.kind !== 'flow') {
       this.#outbox.setMode(mode)
+      this.#operations.setMode(mode)
       return
     }
     const socket = this.#socket.current
     const auth = this.#auth.state
     if (socket === undefined || auth === undefined) throw new Error('open without a socket or auth state')
     this.#outbox.opened(socket, auth)
+    this.#operations.opened(socket)
     this.#liveness.watch(socket)
   }
 
@@ -422,8 +437,10 @@ class ConnectionSession implements Session {
 
   #heard(event: SocketEvent): void {
     // In a handover nothing follows but the end: what was not acknowledged is the next owner's.
-    if (event.kind === 'closed' && this.#lifecycle.state.phase.kind === 'draining')
+    if (event.kind === 'closed' && this.#lifecycle.state.phase.kind === 'draining') {
       this.#outbox.setMode({ kind: 'hold', note: '' })
+      this.#operations.setMode({ kind: 'hold', note: '' })
+    }
     if (event.kind === 'paired') this.#name = `${this.#row.label} (${event.phoneNumber})`
     this.#lifecycle.dispatch(event.kind === 'open' ? { ...event, kind: 'opened' } : event)
   }
@@ -431,6 +448,7 @@ class ConnectionSession implements Session {
   async #deleteEverything(): Promise<void> {
     try {
       await this.#outbox.failAll('connection_deleted', 'The connection was deleted.')
+      await this.#operations.finish(failingMs)
       await this.#auth.erase()
       this.#writer.stop()
       const outcome = await untilStored(this.#store, 'remove connection', () =>

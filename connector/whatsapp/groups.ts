@@ -18,6 +18,10 @@ export class GroupCache {
     this.#entries.set(metadata.id, metadata)
   }
 
+  forget(jid: string): void {
+    this.#entries.del(jid)
+  }
+
   watch(events: Pick<BaileysEventEmitter, 'on'>): void {
     const forget = (jid: string | undefined): void => {
       if (jid !== undefined) this.#entries.del(jid)

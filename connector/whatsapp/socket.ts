@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { type BinaryNode, isJidGroup, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import type { WebSocket } from 'ws'
+import type { OperationRequest } from '../../shared/domain/operations.ts'
 import type { MessageLookup } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, Gesture, SendContent } from '../../shared/domain/words.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
@@ -14,6 +15,7 @@ import type {
   InboundRow,
   Log,
   OpenRequest,
+  OperationAnswer,
   Prepared,
   SocketEvent,
   SocketListener,
@@ -27,7 +29,9 @@ import { type GroupCache, prepareGroup } from './groups.ts'
 import type { Inbox } from './inbox.ts'
 import { watchIncoming } from './incoming.ts'
 import { directPathOf, mediaRequest, statusOf } from './media-request.ts'
+import { operate } from './operations/operate.ts'
 import { watchPairing } from './pairing.ts'
+import { PresenceWatch } from './presence-watch.ts'
 import { prepareRecipient } from './recipient.ts'
 import type { RetryRenewals } from './renewals.ts'
 import { type SendTry, sendScope } from './send-scope.ts'
@@ -61,6 +65,8 @@ const closeMs = 1_000
 const logoutMs = 5_000
 /** For the phone to upload a medium again. */
 const renewMs = 60_000
+/** Several queries at most; Baileys bounds each. */
+const operateMs = 60_000
 
 /** One Baileys socket from its making to its `closed`. */
 export class BaileysSocket implements WhatsAppSocket {
@@ -70,6 +76,7 @@ export class BaileysSocket implements WhatsAppSocket {
   readonly #state: ConnectionAuthState
   readonly #listener: SocketListener
   readonly #gate: EgressGate
+  readonly #presences: PresenceWatch
   /** Whoever waits for something of the socket. */
   readonly #atEnd = new Set<() => void>()
   #phase: ConnectionEnd['phase'] = 'connecting'
@@ -91,6 +98,7 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#sock = sock
     this.#state = state
     this.#listener = listener
+    this.#presences = new PresenceWatch(state)
     const client = sock.ws as unknown as ClientWithSocket
     this.#web = client.socket
     this.#gate = gateEgress(this.#web, state, request.holding, (why) => {
@@ -203,6 +211,15 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#deps.gestures.perform(this.#sock, gesture).catch((error: unknown) => {
       this.#deps.log.debug({ gesture: gesture.kind, error }, 'A gesture could not be made')
     })
+  }
+
+  async operate(request: OperationRequest): Promise<OperationAnswer> {
+    if (this.#ended || this.#phase !== 'open') return { kind: 'not_done', why: 'the connection is not open' }
+    const context = { sock: this.#sock, state: this.#state, groups: this.#deps.groups, presences: this.#presences }
+    return this.#bounded(operateMs, operate(context, request), (why) => ({
+      kind: 'unknown',
+      why: why === 'ended' ? 'the connection ended' : 'WhatsApp did not answer in time',
+    }))
   }
 
   async probe(timeoutMs: number): Promise<boolean> {

@@ -23,7 +23,7 @@ export interface ConnectorDependencies {
   readonly clock: Clock
   readonly log: Log
   readonly identity: TaskIdentity
-  readonly stores: Pick<Stores, 'fleet' | 'connections' | 'messages' | 'doorbells'>
+  readonly stores: Pick<Stores, 'fleet' | 'connections' | 'messages' | 'operations' | 'doorbells'>
   readonly createSession: SessionFactory
   readonly startRenewal: (load: WorkerLoad) => Renewal
   readonly recorder: Pick<Recorder, 'count'>
@@ -56,6 +56,7 @@ export function createConnector(deps: ConnectorDependencies): Connector {
     createSession: deps.createSession,
     connections: stores.connections,
     messages: stores.messages,
+    operations: stores.operations,
     doorbells: stores.doorbells,
     counted: (partition, connections) => ownership.count(partition, connections),
     restoring: (progress) => ownership.restoring(progress),

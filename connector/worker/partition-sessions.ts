@@ -1,5 +1,6 @@
 import { staysStopped } from '../../shared/domain/lifecycle-table.ts'
 import type { ReceivedDoorbell } from '../../shared/domain/stores/doorbell.ts'
+import type { OperationRow } from '../../shared/domain/stores/operations.ts'
 import { assertNever, type ConnectionRef, type Gesture, sentences } from '../../shared/domain/words.ts'
 import type {
   Clock,
@@ -15,7 +16,8 @@ import type {
 import { onBehalfOf } from './attribution.ts'
 import type { DoorbellOutcome } from './doorbells.ts'
 
-export interface PartitionSessionsDependencies extends Pick<SessionDependencies, 'connections' | 'messages'> {
+export interface PartitionSessionsDependencies
+  extends Pick<SessionDependencies, 'connections' | 'messages' | 'operations'> {
   readonly clock: Clock
   readonly log: Log
   readonly createSession: SessionFactory
@@ -23,10 +25,18 @@ export interface PartitionSessionsDependencies extends Pick<SessionDependencies,
   readonly counted: (connections: number) => void
 }
 
-export interface Listing {
-  readonly rows: readonly ConnectionRow[]
-  readonly waiting: ReadonlyMap<string, readonly OutboundRow[]>
+/** What waits for a connection. */
+export interface Waiting {
+  readonly sends: readonly OutboundRow[]
+  readonly operations: readonly OperationRow[]
 }
+
+export interface Listed {
+  readonly row: ConnectionRow
+  readonly waiting: Waiting
+}
+
+export const isWaitedFor = ({ sends, operations }: Waiting): boolean => sends.length > 0 || operations.length > 0
 
 /** How long a session may take beyond its own bound before it is terminated. */
 const drainGraceMs = 2_000
@@ -63,29 +73,39 @@ export class PartitionSessions {
     return this.#open && this.holding.held()
   }
 
-  /** Connections and waiting sends as the indexes show them. Rejects when a store cannot be reached. */
-  async list(): Promise<Listing> {
-    const { connections, messages } = this.#deps
+  /** Connections and what waits for them, as the indexes show it. Rejects when a store cannot be reached. */
+  async list(): Promise<readonly Listed[]> {
+    const { connections, messages, operations } = this.#deps
     const { partition } = this.holding
-    const [rows, waiting] = await Promise.all([connections.listByPartition(partition), messages.listWaiting(partition)])
-    return { rows, waiting: Map.groupBy(waiting, keyOf) }
+    const [rows, waiting, pending] = await Promise.all([
+      connections.listByPartition(partition),
+      messages.listWaiting(partition),
+      operations.listPending(partition),
+    ])
+    const sends = Map.groupBy(waiting, keyOf)
+    const asked = Map.groupBy(pending, keyOf)
+    return rows.map((row) => {
+      const key = keyOf(row)
+      return { row, waiting: { sends: sends.get(key) ?? [], operations: asked.get(key) ?? [] } }
+    })
   }
 
   /**
-   * Starts the connection's session if it has none, gives it the sends that wait for it and its open command. `undefined`:
+   * Starts the connection's session if it has none, gives it what waits for it and its open command. `undefined`:
    * the partition is over, or the session could not be made, which is its own fault and nobody else's.
    */
-  admit(row: ConnectionRow, waiting: readonly OutboundRow[]): Session | undefined {
+  admit(row: ConnectionRow, waiting: Waiting): Session | undefined {
     let session: Session | undefined
     try {
-      session = this.#sessions.get(keyOf(row)) ?? this.#create(row, laneOf(row, waiting.length > 0))
+      session = this.#sessions.get(keyOf(row)) ?? this.#create(row, laneOf(row, isWaitedFor(waiting)))
     } catch (error) {
       this.#deps.log.error({ err: error, ...refOf(row) }, 'A session could not be started')
     }
     if (session === undefined) return undefined
     this.#within(session, () => {
       session.adopt?.(row)
-      for (const send of waiting) session.enqueue(send, 'index')
+      for (const send of waiting.sends) session.enqueue(send, 'index')
+      for (const operation of waiting.operations) session.operate?.(operation)
     })
     if (hasOpenCommand(row)) {
       this.#within(session, () => session.command()).catch((error: unknown) => {
@@ -98,9 +118,9 @@ export class PartitionSessions {
 
   /** Brings in what was stored and rung for, and of which the ring got lost. */
   async refresh(): Promise<void> {
-    const { rows, waiting } = await this.list()
+    const listed = await this.list()
     if (!this.#live) return
-    for (const row of rows) this.admit(row, waiting.get(keyOf(row)) ?? [])
+    for (const { row, waiting } of listed) this.admit(row, waiting)
   }
 
   async answer({ doorbell }: ReceivedDoorbell): Promise<DoorbellOutcome> {
@@ -116,6 +136,8 @@ export class PartitionSessions {
         return this.#answerGesture(doorbell, doorbell.gesture)
       case 'media':
         return this.#answerMedia(doorbell, doorbell.messageId)
+      case 'operation':
+        return this.#answerOperation(doorbell, doorbell.operationId)
       default:
         return assertNever(doorbell)
     }
@@ -142,6 +164,31 @@ export class PartitionSessions {
         const error = { code: 'connection_deleted', message: sentences.connectionNotFound } as const
         const at = new Date(this.#deps.clock.now()).toISOString()
         await messages.step(ref, send.whatsappId, this.holding.epoch, { status: 'failed', at, error })
+        return { kind: 'done' }
+      }
+      default:
+        return assertNever(found)
+    }
+  }
+
+  /** Like a send: it waits in the session, never in the queue. */
+  async #answerOperation(ref: ConnectionRef, operationId: string): Promise<DoorbellOutcome> {
+    const { operations, clock } = this.#deps
+    const operation = await operations.get(ref, operationId)
+    if (operation === undefined) return { kind: 'rejected', reason: `there is no operation ${operationId}` }
+    // Rung twice, or ended by an earlier owner or the sweep.
+    if (operation.status !== 'pending') return { kind: 'done' }
+    const found = await this.#find(ref, 'on_demand')
+    switch (found.kind) {
+      case 'session':
+        this.#within(found.session, () => found.session.operate?.(operation))
+        return { kind: 'done' }
+      case 'elsewhere':
+        return found.outcome
+      case 'none': {
+        const error = { code: 'connection_deleted', message: sentences.connectionNotFound } as const
+        const at = new Date(clock.now()).toISOString()
+        await operations.complete(ref, operationId, this.holding.epoch, { status: 'failed', error }, at)
         return { kind: 'done' }
       }
       default:

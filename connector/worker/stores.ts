@@ -8,18 +8,21 @@ import { mediaStore } from '../../shared/aws/media.ts'
 import { mediaObjects } from '../../shared/aws/media-objects.ts'
 import { messageLookup } from '../../shared/aws/message-lookup.ts'
 import { workerMessages } from '../../shared/aws/messages.ts'
+import { workerOperations } from '../../shared/aws/operations.ts'
 import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellQueue } from '../../shared/domain/stores/doorbell.ts'
 import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
 import type { MediaObjects, MediaStore } from '../../shared/domain/stores/media.ts'
 import type { MessageLookup, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type { WorkerOperations } from '../../shared/domain/stores/operations.ts'
 import type { Config } from '../config.ts'
 
 export interface Stores {
   readonly connections: WorkerConnections
   readonly messages: WorkerMessages
   readonly messageLookup: MessageLookup
+  readonly operations: WorkerOperations
   readonly auth: AuthStore
   readonly media: MediaStore
   readonly mediaObjects: MediaObjects
@@ -45,6 +48,7 @@ export function openStores(config: Config, leaseValid: () => boolean): Stores {
     connections: workerConnections({ documents, table: config.CONNECTIONS_TABLE }),
     messages: workerMessages({ documents, table: config.MESSAGES_TABLE }),
     messageLookup: messageLookup({ documents, table: config.MESSAGES_TABLE }),
+    operations: workerOperations({ documents, table: config.MESSAGES_TABLE }),
     auth: authStore({ documents, table: config.AUTH_TABLE, objects, bucket: config.AUTH_BUCKET }),
     media: mediaStore({ documents, table: config.MEDIA_TABLE }),
     // Of its own: a reading waits for as long as what is read goes on elsewhere.

@@ -2,18 +2,9 @@ import type { DoorbellQueue } from '../../shared/domain/stores/doorbell.ts'
 import type { EpochMs, PartitionId } from '../../shared/domain/words.ts'
 import type { Recorder } from '../metrics/recorder.ts'
 import type { WorkerFigures } from '../metrics/report.ts'
-import type {
-  Clock,
-  ConnectionRow,
-  Holding,
-  Log,
-  OutboundRow,
-  Session,
-  SessionDependencies,
-  SessionFactory,
-} from '../ports.ts'
+import type { Clock, ConnectionRow, Holding, Log, Session, SessionDependencies, SessionFactory } from '../ports.ts'
 import { DoorbellPoll } from './doorbells.ts'
-import { isRestorable, keyOf, PartitionSessions } from './partition-sessions.ts'
+import { isRestorable, isWaitedFor, PartitionSessions, type Waiting } from './partition-sessions.ts'
 import { RestoreProgress, type RestoreResult } from './restore-progress.ts'
 
 /** Durations in milliseconds, where the name says so. */
@@ -25,7 +16,7 @@ export interface WorkerSettings {
   readonly drainMs: number
 }
 
-export interface WorkerDependencies extends Pick<SessionDependencies, 'connections' | 'messages'> {
+export interface WorkerDependencies extends Pick<SessionDependencies, 'connections' | 'messages' | 'operations'> {
   readonly clock: Clock
   readonly log: Log
   readonly createSession: SessionFactory
@@ -46,7 +37,7 @@ interface Owned {
 interface Arrival {
   readonly sessions: PartitionSessions
   readonly row: ConnectionRow
-  readonly waiting: readonly OutboundRow[]
+  readonly waiting: Waiting
 }
 
 const listAgainMs = 1_000
@@ -170,8 +161,8 @@ export class Worker {
   async #list(sessions: PartitionSessions): Promise<readonly Arrival[] | undefined> {
     const { clock, log } = this.#deps
     try {
-      const { rows, waiting } = await sessions.list()
-      return rows.map((row) => ({ sessions, row, waiting: waiting.get(keyOf(row)) ?? [] }))
+      const listed = await sessions.list()
+      return listed.map((each) => ({ sessions, ...each }))
     } catch (error) {
       const { partition } = sessions.holding
       log.warn({ err: error, partition }, 'Could not list the connections of a partition; it is tried again')
@@ -185,7 +176,7 @@ export class Worker {
   }
 
   #restore(arrivals: readonly Arrival[]): void {
-    const ordered = arrivals.toSorted((a, b) => Number(b.waiting.length > 0) - Number(a.waiting.length > 0))
+    const ordered = arrivals.toSorted((a, b) => Number(isWaitedFor(b.waiting)) - Number(isWaitedFor(a.waiting)))
     const restorable = ordered.filter(({ row, sessions }) => isRestorable(row) && sessions.holding.held())
     const counted = new Set(restorable)
     this.#progress.found(restorable.map(({ row }) => row))

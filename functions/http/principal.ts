@@ -1,6 +1,6 @@
 import { Problem } from '../../shared/api/problems.ts'
 import type { HttpAuth, RouteContract } from '../../shared/api/routes.ts'
-import { allows } from '../../shared/api/scopes.ts'
+import { allows, type Scope } from '../../shared/api/scopes.ts'
 import type { BusinessProfileId } from '../../shared/domain/words.ts'
 
 /** What the authorizer found out about the caller. API Gateway carries it as texts. */
@@ -50,9 +50,7 @@ export function requirePrincipal(
       }
       const scopes = context.scopes.split(',')
       if (route.auth !== 'tenant') throw new Problem('wrong_scope', { detail: 'This call needs the admin key.' })
-      if (route.scope === undefined || !allows(scopes, route.scope)) {
-        throw new Problem('wrong_scope', { detail: `This call needs a key with the scope ${route.scope}.` })
-      }
+      requireScope(scopes, route.scope ?? [])
       const { businessProfileId, keyId, sendsPerSecond, auditDays } = context
       return {
         businessProfileId,
@@ -70,4 +68,11 @@ export function requirePrincipal(
     default:
       throw new Problem(context.problem === 'invalid_api_key' ? 'invalid_api_key' : 'missing_api_key')
   }
+}
+
+/** @throws Problem 403 where none of the scopes is among those that were granted. */
+export function requireScope(granted: readonly string[], needed: Scope | readonly Scope[]): void {
+  const any = [needed].flat()
+  if (any.some((scope) => allows(granted, scope))) return
+  throw new Problem('wrong_scope', { detail: `This call needs a key with the scope ${any.join(' or ')}.` })
 }

@@ -1,11 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { connectionEvent } from '../../shared/api/connection-event.ts'
 import { toConnection } from '../../shared/api/connections.ts'
-import type { ChangeFrame, ConnectionFrame, LiveFrame, MessageEvent, MessageFrame } from '../../shared/api/live.ts'
+import type {
+  ChangeFrame,
+  ConnectionFrame,
+  LiveFrame,
+  MessageEvent,
+  MessageFrame,
+  OperationFrame,
+} from '../../shared/api/live.ts'
 import { toMessage } from '../../shared/api/messages.ts'
+import { toOperation } from '../../shared/api/operations.ts'
 import type { Problem } from '../../shared/api/problems.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
+import type { OperationRow } from '../../shared/domain/stores/operations.ts'
 import type { ConnectionRef, IsoTime } from '../../shared/domain/words.ts'
 import { isoNow } from '../time.ts'
 
@@ -66,6 +75,19 @@ export function messageFrame(before: MessageRow | undefined, after: MessageRow):
     connectionId: after.connectionId,
     version: after.version,
     data,
+  }
+}
+
+/** Undefined for one that is pending, or had ended before. */
+export function operationFrame(before: OperationRow | undefined, after: OperationRow): OperationFrame | undefined {
+  if (after.status === 'pending' || before?.status === after.status) return undefined
+  return {
+    id: `${after.operationId}:${after.version}`,
+    event: 'operation-completed',
+    at: after.updatedAt,
+    connectionId: after.connectionId,
+    version: after.version,
+    data: toOperation(after),
   }
 }
 

@@ -31,7 +31,12 @@ export function payloads(frames: readonly ChangeFrame[]): readonly string[] {
 
 /** Content that is too long for a socket is left out; the REST API gives it. */
 function fitting(frame: ChangeFrame): ChangeFrame {
-  if (!isMessageFrame(frame) || bytesOf(frame) <= payloadBytesMax) return frame
+  if (bytesOf(frame) <= payloadBytesMax) return frame
+  if (frame.event === 'operation-completed') {
+    const { result: _result, ...data } = frame.data
+    return { ...frame, data: { ...data, truncated: true } }
+  }
+  if (!isMessageFrame(frame)) return frame
   const { text: _text, contacts: _contacts, edit: _edit, mentions: _mentions, ...data } = frame.data
   return { ...frame, data: { ...data, truncated: true } }
 }

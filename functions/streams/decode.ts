@@ -2,8 +2,10 @@ import type { AttributeValue as StoredValue } from '@aws-sdk/client-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import type { AttributeValue, DynamoDBRecord } from 'aws-lambda'
 import { z } from 'zod'
+import { isOperationKey, toOperationRow } from '../../shared/aws/operations.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
+import type { OperationRow } from '../../shared/domain/stores/operations.ts'
 
 type Image = Record<string, AttributeValue>
 
@@ -35,6 +37,21 @@ export const connectionOf = (image: Image): ConnectionRow =>
 export function messageOf(image: Image): MessageRow | undefined {
   if (image.direction === undefined) return undefined
   return messageShape.parse(plain(image)) as unknown as MessageRow
+}
+
+const operationShape = z.looseObject({
+  businessProfileId: z.string(),
+  connectionId: z.string(),
+  operationId: z.string(),
+  status: z.string(),
+  version: z.number(),
+  updatedAt: z.string(),
+})
+
+/** Undefined for the other items of the table. */
+export function operationOf(image: Image): OperationRow | undefined {
+  if (image.key?.S === undefined || !isOperationKey(image.key.S)) return undefined
+  return toOperationRow(operationShape.parse(plain(image)))
 }
 
 /** What a stream record says of its item: absent before it was created, absent after it was removed. */

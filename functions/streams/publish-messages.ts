@@ -3,9 +3,9 @@ import { liveStore } from '../../shared/aws/live.ts'
 import { liveChanges } from '../../shared/aws/live-changes.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
 import { configure } from '../config.ts'
-import { messageFrame } from '../live/frames.ts'
+import { messageFrame, operationFrame } from '../live/frames.ts'
 import { socketsAt } from '../live/sockets.ts'
-import { imagesOf, messageOf } from './decode.ts'
+import { imagesOf, messageOf, operationOf } from './decode.ts'
 import { messageFigures } from './figures.ts'
 import { publisher } from './publisher.ts'
 import { RetryQueue } from './retry-queue.ts'
@@ -30,6 +30,12 @@ export const handler = publisher({
   retries: new RetryQueue(queueClient(), config.PUBLISH_RETRY_QUEUE_URL),
   read: (record) => {
     const images = imagesOf(record)
+    const operation = images.after && operationOf(images.after)
+    if (operation !== undefined) {
+      const frame = operationFrame(images.before && operationOf(images.before), operation)
+      const { businessProfileId, operationId } = operation
+      return { news: frame && { businessProfileId, key: operationId, frame }, figures: [] }
+    }
     const after = images.after && messageOf(images.after)
     if (after === undefined) return { figures: [] }
     const before = images.before && messageOf(images.before)

@@ -3,6 +3,7 @@ import { idSchema, isoTimeSchema } from './common.ts'
 import { connectionSchema } from './connections.ts'
 import { connectionEvents, messageEvents } from './events.ts'
 import { messageSchema } from './messages.ts'
+import { anyOperationSchema } from './operations.ts'
 import { problemSchema } from './problems.ts'
 
 export { type ConnectionEvent, connectionEvents, type MessageEvent, messageEvents } from './events.ts'
@@ -78,6 +79,11 @@ export const messageFrameSchema = z
   .strictObject({ ...ofConnection, event: z.enum(messageEvents), data: messageSchema })
   .meta({ id: 'MessageFrame' })
 
+/** A command with an answer has ended, also where the call that asked for it was given the answer. */
+export const operationFrameSchema = z
+  .strictObject({ ...ofConnection, event: z.literal('operation-completed'), data: anyOperationSchema })
+  .meta({ id: 'OperationFrame' })
+
 /**
  * All connections that the socket listens to. Large ones come in `parts` frames, `part` from 1; the snapshot is complete
  * with the last part. Connections that a client knows and that are in no part are gone, unless a frame said otherwise
@@ -147,6 +153,7 @@ export const liveFrameSchema = z
     connectionFrameSchema,
     connectionDeletedFrameSchema,
     messageFrameSchema,
+    operationFrameSchema,
     snapshotFrameSchema,
     resumedFrameSchema,
     pongFrameSchema,
@@ -157,11 +164,13 @@ export const liveFrameSchema = z
 export type LiveFrame = z.infer<typeof liveFrameSchema>
 export type ConnectionFrame = z.infer<typeof connectionFrameSchema>
 export type MessageFrame = z.infer<typeof messageFrameSchema>
+export type OperationFrame = z.infer<typeof operationFrameSchema>
 /** A change of one item, as opposed to an answer to this one socket. */
 export const changeFrameSchema = z.discriminatedUnion('event', [
   connectionFrameSchema,
   connectionDeletedFrameSchema,
   messageFrameSchema,
+  operationFrameSchema,
 ])
 export type ChangeFrame = z.infer<typeof changeFrameSchema>
 export type SnapshotFrame = z.infer<typeof snapshotFrameSchema>

@@ -23,6 +23,7 @@ export const problemKinds = {
   media_not_found: { status: 404, title: 'There is no such medium, or its time is over.' },
   no_media: { status: 404, title: 'The message has no medium.' },
   message_not_found: { status: 404, title: 'Message not found.' },
+  operation_not_found: { status: 404, title: 'Operation not found.' },
   business_profile_not_found: { status: 404, title: 'Business profile not found.' },
   erasure_not_found: { status: 404, title: 'Erasure not found.' },
   api_key_not_found: { status: 404, title: 'API key not found.' },

@@ -39,6 +39,7 @@ import {
   messageSchema,
   sendMessageSchema,
 } from './messages.ts'
+import { operationRoutes } from './operation-routes.ts'
 import type { ProblemCode } from './problems.ts'
 import type { Scope } from './scopes.ts'
 
@@ -48,6 +49,7 @@ export type HttpFunction =
   | 'connections'
   | 'messages'
   | 'media'
+  | 'operations'
   | 'live-tickets'
   | 'account'
   | 'admin'
@@ -79,8 +81,8 @@ export type RouteContract = RouteParts & (TenantRoute | OtherRoute)
 
 interface TenantRoute {
   readonly auth: 'tenant'
-  /** What the key must be allowed to do. */
-  readonly scope: Scope
+  /** What the key must be allowed to do; of several, any of them. */
+  readonly scope: Scope | readonly Scope[]
 }
 
 interface OtherRoute {
@@ -434,6 +436,7 @@ export const routes = {
       'media_unreachable',
     ],
   },
+  ...operationRoutes,
   createLiveTicket: {
     ...ofTenant,
     method: 'POST',

@@ -36,14 +36,17 @@ const body = z.discriminatedUnion('kind', [
     ]),
   }),
   z.object({ kind: z.literal('media'), ...ref, messageId: z.string().min(1), requestId: z.string().min(1) }),
+  z.object({ kind: z.literal('operation'), ...ref, operationId: z.string().min(1), ringId: z.string().min(1) }),
   z.object({ kind: z.literal('command'), ...ref, command: z.enum(commandKinds), commandId: z.string().min(1) }),
 ])
 
 const queueUrl = (prefix: string, partition: PartitionId): string => `${prefix}partition-${partition}.fifo`
 
-/** Commands have groups of their own, so that one overtakes the sends that wait. */
-const groupOf = (doorbell: Doorbell): string =>
-  doorbell.kind === 'send' ? doorbell.connectionId : `command:${doorbell.connectionId}`
+/** Commands have groups of their own, so that one overtakes the sends that wait; so have operations. */
+function groupOf({ kind, connectionId }: Doorbell): string {
+  if (kind === 'send') return connectionId
+  return `${kind === 'operation' ? kind : 'command'}:${connectionId}`
+}
 
 /** A generation per ring, so that a second ring within the five minutes of deduplication is not swallowed. */
 function deduplicationId(doorbell: Doorbell): string {
@@ -56,6 +59,8 @@ function deduplicationId(doorbell: Doorbell): string {
       return doorbell.gestureId
     case 'media':
       return doorbell.requestId
+    case 'operation':
+      return doorbell.ringId
     case 'command':
       return doorbell.commandId
     default:

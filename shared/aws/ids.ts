@@ -20,6 +20,8 @@ const random = (length: number): string => digits(randomBytes(32), length)
 
 export const newBusinessProfileId = (): BusinessProfileId => `bp_${random(20)}`
 export const newConnectionId = (): ConnectionId => `con_${random(20)}`
+/** For an operation without an idempotency key. */
+export const newOperationId = (): string => `opr_${random(26)}`
 export const newApiKeyId = (): string => random(16)
 /** For a send without an idempotency key. */
 export const newMessageId = (): MessageId => `msg_${random(26)}`
@@ -32,6 +34,10 @@ export const connectionKey = (ref: ConnectionRef): string => `${ref.businessProf
 /** The same idempotency key on the same connection names the same message, so that a replay finds its row without an index. */
 export const messageIdOf = (ref: ConnectionRef, idempotencyKey: string): MessageId =>
   `msg_${digits(sha256(unambiguous([connectionKey(ref), idempotencyKey])), 26)}`
+
+/** As `messageIdOf`, of an operation: the same key may name a message as well. */
+export const operationIdOf = (ref: ConnectionRef, idempotencyKey: string): string =>
+  `opr_${digits(sha256(unambiguous(['operation', connectionKey(ref), idempotencyKey])), 26)}`
 
 /** The id that WhatsApp sees. It follows from ours, so that every retry by any worker carries the same one. */
 export const whatsappIdOf = (messageId: MessageId): string =>

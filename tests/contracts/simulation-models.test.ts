@@ -1,6 +1,8 @@
+import { ModelOperationTable, modelApiOperations, modelOperations } from '../simulation/models/operations.ts'
 import { ModelTables, modelConnections, modelMessages } from '../simulation/models/stores.ts'
 import { workerConnectionsContract } from './connections.ts'
 import { workerMessagesContract } from './messages-worker.ts'
+import { operationStoresContract } from './operations.ts'
 
 /** The simulation proves something only while its stores keep the promises that the real ones keep. */
 
@@ -19,4 +21,9 @@ workerMessagesContract('model', async () => {
     put: async (row) => tables.put(row),
     inbound: async (row) => tables.inbound(row).find(({ key }) => key === row.key),
   }
+})
+
+operationStoresContract('model', async () => {
+  const table = new ModelOperationTable()
+  return { api: modelApiOperations(table), worker: modelOperations(table) }
 })

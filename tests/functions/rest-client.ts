@@ -35,6 +35,7 @@ export async function restClient() {
     connections: (await import('../../functions/http/connections.ts')).handler,
     messages: (await import('../../functions/http/messages.ts')).handler,
     media: (await import('../../functions/http/media.ts')).handler,
+    operations: (await import('../../functions/http/operations.ts')).handler,
     'live-tickets': (await import('../../functions/http/live-tickets.ts')).handler,
     account: (await import('../../functions/http/account.ts')).handler,
     admin: (await import('../../functions/http/admin.ts')).handler,

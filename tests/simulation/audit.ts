@@ -443,6 +443,9 @@ function writeOf(service: Service, method: string, args: readonly unknown[]): Wr
     case 'messages.note':
     case 'messages.claim':
       return { ref: first as ConnectionRef, epoch: third as Epoch, item: `send ${String(second)}` }
+    case 'messages.begin':
+    case 'messages.complete':
+      return { ref: first as ConnectionRef, epoch: third as Epoch, item: `operation ${String(second)}` }
     case 'messages.putInbound': {
       const row = first as ConnectionRef & { epoch: Epoch; key: string }
       return { ref: row, epoch: row.epoch, item: row.key }

@@ -10,6 +10,7 @@ import { AuthTables, modelAuthStore } from './models/auth.ts'
 import { ModelDoorbells } from './models/doorbells.ts'
 import { ModelFleetStore } from './models/fleet.ts'
 import { keyOf } from './models/network.ts'
+import { modelOperations } from './models/operations.ts'
 import { ModelTables, modelConnections, modelMessages } from './models/stores.ts'
 import { Platform } from './platform.ts'
 import { Watchdog } from './watchdog.ts'
@@ -126,6 +127,7 @@ class Simulation {
           fleet: this.#fleet,
           connections: breakages.connections(modelConnections(tables), tables),
           messages: breakages.messages(modelMessages(tables)),
+          operations: modelOperations(tables.operations),
           auth: breakages.authStore(modelAuthStore(auth), auth),
           doorbells,
         },

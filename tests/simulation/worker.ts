@@ -14,6 +14,7 @@ import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { WorkerConnections } from '../../shared/domain/stores/connections.ts'
 import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
 import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type { WorkerOperations } from '../../shared/domain/stores/operations.ts'
 import type { Audit, AuditedWorker } from './audit.ts'
 import type { Breakages } from './breakages.ts'
 import type { ModelDoorbells } from './models/doorbells.ts'
@@ -34,6 +35,7 @@ export interface WorkerSurroundings {
     readonly fleet: FleetStore
     readonly connections: WorkerConnections
     readonly messages: WorkerMessages
+    readonly operations: WorkerOperations
     readonly auth: AuthStore
     readonly doorbells: ModelDoorbells
   }
@@ -68,6 +70,8 @@ export class SimulatedWorker implements AuditedWorker {
       remote(world, weather, audit, process.main, service, store)
     const connections = over('connections', stores.connections)
     const messages = over('messages', stores.messages)
+    // One table, one weather.
+    const operations = over('messages', stores.operations)
     const whatsappPort = simulatedWhatsApp({
       thread: process.main,
       server: whatsapp,
@@ -101,6 +105,7 @@ export class SimulatedWorker implements AuditedWorker {
       }),
       connections,
       messages,
+      operations,
       logins: this.#logins,
       workerId: process.name,
       settings: session,
@@ -113,6 +118,7 @@ export class SimulatedWorker implements AuditedWorker {
         fleet: over('fleet', stores.fleet),
         connections,
         messages,
+        operations,
         doorbells: over('doorbells', stores.doorbells),
       },
       createSession,

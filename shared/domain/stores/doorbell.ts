@@ -2,7 +2,8 @@ import type { CommandKind, ConnectionRef, EpochMs, Gesture, MessageId, Partition
 
 /**
  * What a partition queue's message says: ids only, the row has the rest. FIFO message group: the connection id for sends,
- * `command:<connectionId>` for commands, so that a command overtakes waiting sends.
+ * `command:<connectionId>` for commands and `operation:<connectionId>` for operations, so that these overtake waiting sends
+ * and a slow command holds up no operation.
  */
 export type Doorbell =
   | ({ readonly kind: 'send'; readonly messageId: MessageId; readonly generation: number } & ConnectionRef)
@@ -12,6 +13,8 @@ export type Doorbell =
   | ({ readonly kind: 'gesture'; readonly gestureId: string; readonly gesture: Gesture } & ConnectionRef)
   /** A received message's medium is asked for; its own row says what became of it. `requestId` is the ring's own. */
   | ({ readonly kind: 'media'; readonly messageId: MessageId; readonly requestId: string } & ConnectionRef)
+  /** A command with an answer waits in its row. `ringId` is this ring's own. */
+  | ({ readonly kind: 'operation'; readonly operationId: string; readonly ringId: string } & ConnectionRef)
   | ({ readonly kind: 'command'; readonly command: CommandKind; readonly commandId: string } & ConnectionRef)
 
 export interface DoorbellRinger {

@@ -8,6 +8,7 @@ import { type OutboundRow, previousKept } from '../../../shared/domain/stores/me
 import type { CommandKind, ConnectionRef, PairingMethod } from '../../../shared/domain/words.ts'
 import { ModelAuthStates } from '../../simulation/models/auth-states.ts'
 import { type Fate, keyOf, type StoreNetwork } from '../../simulation/models/network.ts'
+import { modelOperations } from '../../simulation/models/operations.ts'
 import { ModelTables, modelConnections, modelMessages } from '../../simulation/models/stores.ts'
 import { ModelWhatsApp } from '../../simulation/models/whatsapp.ts'
 import { SeededRandom, VirtualClock } from '../virtual-clock.ts'
@@ -190,6 +191,7 @@ export class Worker {
       authStates: stage.auth.forWorker(network),
       connections: modelConnections(stage.tables, network),
       messages: modelMessages(stage.tables, network),
+      operations: modelOperations(stage.tables.operations, network),
       logins: this.gate,
       workerId,
       settings: stage.settings,

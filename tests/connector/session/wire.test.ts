@@ -9,6 +9,7 @@ import type { ConnectionRow, WorkerConnections } from '../../../shared/domain/st
 import type { WorkerMessages } from '../../../shared/domain/stores/messages.ts'
 import type { CommandKind, ConnectionRef } from '../../../shared/domain/words.ts'
 import { keyOf } from '../../simulation/models/network.ts'
+import { modelOperations } from '../../simulation/models/operations.ts'
 import { modelConnections, modelMessages } from '../../simulation/models/stores.ts'
 import { silentLog, World } from '../whatsapp/device.ts'
 import { Stage } from './stage.ts'
@@ -92,6 +93,7 @@ class Rig {
       authStates: world.states(),
       connections: this.#connections(),
       messages: this.#messages(),
+      operations: modelOperations(this.stage.tables.operations),
       logins: gate,
       workerId: `w${this.#epoch}`,
       settings: this.#settings,

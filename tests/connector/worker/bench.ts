@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock, Holding, Log, LoginLane, Session, SessionFactory } from '../../../connector/ports.ts'
 import { Worker, type WorkerSettings } from '../../../connector/worker/worker.ts'
+import type { OperationOutcome } from '../../../shared/domain/operations.ts'
 import type { ConnectionRow, WorkerConnections } from '../../../shared/domain/stores/connections.ts'
 import type { Doorbell, DoorbellQueue, ReceivedDoorbell } from '../../../shared/domain/stores/doorbell.ts'
 import type { OutboundRow, WorkerMessages } from '../../../shared/domain/stores/messages.ts'
+import type { OperationRow, WorkerOperations } from '../../../shared/domain/stores/operations.ts'
 import type { ConnectionRef } from '../../../shared/domain/words.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 
@@ -12,6 +14,7 @@ export class WorkerBench {
   readonly clock = new VirtualClock()
   readonly rows = new Map<string, ConnectionRow>()
   readonly sends = new Map<string, OutboundRow>()
+  readonly operations = new Map<string, OperationRow>()
   readonly queue: BenchQueue
   readonly sessions: BenchSession[] = []
   readonly logged: { readonly message: string; readonly fields: Record<string, unknown> }[] = []
@@ -52,6 +55,16 @@ export class WorkerBench {
           return { kind: 'written' }
         },
       } as unknown as WorkerMessages,
+      operations: {
+        listPending: (partition: number) =>
+          store(() => [...this.operations.values()].filter((row) => row.partition === partition)),
+        get: (_ref: ConnectionRef, operationId: string) => store(() => this.operations.get(operationId)),
+        complete: async (_ref: ConnectionRef, operationId: string, epoch: number, outcome: OperationOutcome) => {
+          const code = outcome.status === 'failed' ? outcome.error.code : 'done'
+          this.failed.push(`${operationId} ${code} at ${epoch}`)
+          return { kind: 'written' }
+        },
+      } as unknown as WorkerOperations,
       doorbells: this.queue,
       counted: (partition, connections) => this.counts.push(`${partition}:${connections}`),
       recorder: { count: () => undefined },
@@ -95,6 +108,12 @@ export class WorkerBench {
       waitingPartition: partition,
       ...change,
     } as OutboundRow)
+  }
+
+  operation(connectionId: string, operationId: string, change: Partial<OperationRow> = {}): void {
+    const partition = this.rows.get(connectionId)?.partition ?? 0
+    const row = { businessProfileId: 'bp', connectionId, operationId, status: 'pending', partition, ...change }
+    this.operations.set(operationId, row as OperationRow)
   }
 
   take(partition = 0, epoch = 1): Holding {
@@ -173,6 +192,10 @@ export class BenchSession implements Session {
 
   enqueue(row: OutboundRow): void {
     this.did.push(`enqueue ${row.messageId}`)
+  }
+
+  operate(row: OperationRow): void {
+    this.did.push(`operate ${row.operationId}`)
   }
 
   async drain(): Promise<void> {

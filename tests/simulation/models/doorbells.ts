@@ -125,6 +125,8 @@ function ownId(doorbell: Doorbell): string {
   switch (doorbell.kind) {
     case 'send':
       return `${doorbell.messageId}:${doorbell.generation}`
+    case 'operation':
+      return doorbell.ringId
     case 'command':
       return doorbell.commandId
     case 'settings':

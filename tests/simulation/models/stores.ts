@@ -21,6 +21,7 @@ import type {
 } from '../../../shared/domain/stores/messages.ts'
 import type { ConnectionCommand, ConnectionRef, Epoch, IsoTime, PartitionId } from '../../../shared/domain/words.ts'
 import { keyOf, request, type StoreNetwork } from './network.ts'
+import { ModelOperationTable } from './operations.ts'
 
 /** How late an index shows a write; a row's writes come to it in their order. */
 export interface IndexLag {
@@ -34,6 +35,7 @@ export class ModelTables {
   readonly connections = new Map<string, ConnectionRow>()
   /** By connection key, then by sort key. */
   readonly messages = new Map<string, Map<string, MessageRow>>()
+  readonly operations = new ModelOperationTable()
   /** By connection key and day. */
   readonly newChats = new Map<string, Set<string>>()
   /** Every worker's write of a connection that landed, in order. */

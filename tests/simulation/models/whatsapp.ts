@@ -8,12 +8,14 @@ import type {
   HandOver,
   InboundMessage,
   OpenRequest,
+  OperationAnswer,
   SendReceipt,
   SocketEvent,
   SocketListener,
   WhatsAppPort,
   WhatsAppSocket,
 } from '../../../connector/ports.ts'
+import type { OperationRequest } from '../../../shared/domain/operations.ts'
 import type { ConnectionRef } from '../../../shared/domain/words.ts'
 import { ModelAuthState, type ModelAuthStates } from './auth-states.ts'
 import { keyOf } from './network.ts'
@@ -37,6 +39,10 @@ export interface Device {
   /** Answers to probes. */
   answers: boolean
   handOver: HandOver | undefined
+  /** Carries out what is asked; until it does, the socket's end answers. */
+  operate: (request: OperationRequest) => Promise<OperationAnswer>
+  /** Operations as they arrived, repeats included. */
+  readonly operated: OperationRequest[]
   /** Ids as they arrived, repeats included. */
   readonly arrived: string[]
   /** When sockets were opened, by `clock.monotonic()`. */
@@ -74,6 +80,8 @@ export class ModelWhatsApp {
       acks: 'good' as const,
       answers: true,
       handOver: undefined,
+      operate: async () => ({ kind: 'done', result: { contacts: [] } }),
+      operated: [],
       arrived: [],
       openings: [],
       unlinked: false,
@@ -138,6 +146,7 @@ export class ModelSocket implements WhatsAppSocket {
   readonly #clock: Clock
   readonly #device: Device
   readonly #gone: () => void
+  readonly #over = Promise.withResolvers<OperationAnswer>()
   phase: ConnectionEnd['phase'] | 'ended' = 'connecting'
 
   constructor(
@@ -185,6 +194,7 @@ export class ModelSocket implements WhatsAppSocket {
     if (this.phase === 'ended') return
     const phase = this.phase
     this.phase = 'ended'
+    this.#over.resolve({ kind: 'unknown', why: 'the socket ended' })
     this.#gone()
     this.tell({ kind: 'closed', end: { ...facts, phase, detail: 'model' } })
   }
@@ -213,6 +223,12 @@ export class ModelSocket implements WhatsAppSocket {
       })
     }
     return answer
+  }
+
+  async operate(request: OperationRequest): Promise<OperationAnswer> {
+    if (this.phase !== 'open') return { kind: 'not_done', why: 'the socket is not open' }
+    this.#device.operated.push(request)
+    return Promise.race([this.#device.operate(request), this.#over.promise])
   }
 
   probe(timeoutMs: number): Promise<boolean> {
