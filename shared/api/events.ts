@@ -3,6 +3,7 @@ import { idSchema, isoTimeSchema } from './common.ts'
 import { type Connection, connectionSchema } from './connections.ts'
 import type { Message } from './messages.ts'
 import { messageSchema } from './messages.ts'
+import { type AnyOperation, anyOperationSchema } from './operations.ts'
 
 /**
  * Every event that leaves Holdfast, said once. EventBridge and webhooks carry them as they are here; the live API has those
@@ -112,6 +113,19 @@ const exampleOutbound: Message = {
   deliveredAt: at,
 }
 
+const exampleOperation: AnyOperation = {
+  operationId: 'opr_0a1b2c3d4e5f6g7h8i9j0k1l2m',
+  connectionId,
+  kind: 'check_contacts',
+  status: 'succeeded',
+  result: { contacts: [{ phoneNumber: '+4915112345678', onWhatsApp: true, lid: '103981532254412@lid' }] },
+  deadlineAt: '2026-01-31T12:01:59.000Z',
+  version: 2,
+  createdAt: '2026-01-31T11:59:59.000Z',
+  updatedAt: at,
+  completedAt: at,
+}
+
 /** What an event is about: a connection and one of its messages, or an endpoint of the business profile. */
 type Subject = 'connection' | 'message' | 'webhook'
 
@@ -200,6 +214,12 @@ export const events = {
     type: 'poll_vote',
     poll_vote: { message_id: about, options: ['Black'] },
   }),
+  'operation-completed': {
+    subject: 'connection',
+    summary: 'A command with an answer has ended, also where the call that asked for it was given the answer.',
+    data: anyOperationSchema,
+    example: exampleOperation,
+  },
   'webhook-paused': {
     subject: 'webhook',
     summary: 'An endpoint was paused, since nothing could be delivered to it.',
