@@ -179,7 +179,8 @@ export type RefusedCode = Extract<
 
 /** Whether a send's medium is where the message can refer to it. */
 export type Prepared =
-  | { readonly kind: 'ready' }
+  /** `seconds`: how long what was prepared plays, where that is known. */
+  | { readonly kind: 'ready'; readonly seconds?: number }
   /** Nothing left the process; later it may go. */
   | { readonly kind: 'not_ready'; readonly why: string }
   | Extract<HandOver, { readonly kind: 'refused' }>
@@ -200,8 +201,10 @@ export interface WhatsAppSocket {
   prepare?(whatsappId: string, content: SendContent): Promise<Prepared>
   /** Same `whatsappId` for every try of one send. Bounded in time. */
   send(whatsappId: string, chat: string, content: SendContent): Promise<HandOver>
-  /** Shows "typing…" in a chat, until the next message or for some seconds. Where it cannot be shown, nothing happens. */
-  typing?(chat: string): void
+  /** Shows it in a chat, until the next message or for some seconds. Where it cannot be shown, nothing happens. */
+  show?(presence: 'typing' | 'recording', chat: string): void
+  /** A person's JIDs as far as they are known, by phone number and by LID. None for a group. */
+  idsOf?(chat: string): readonly string[]
   /** Tried once; where it cannot be done, nothing happens. */
   gesture?(gesture: Gesture): void
   /** Downloads a received message's medium, unless it is there or on its way. Its row says what became of it. */

@@ -100,7 +100,7 @@ export class OutboundMedia {
       const before = row?.uploads?.[kind]
       if (before !== undefined && clock.now() - Date.parse(before.uploadedAt) < uploadFreshMs) {
         judged(kind, medium, { ...before, sniffed: before.mimeType }, before.mimeType)
-        return { kind: 'ready' }
+        return readyWith(before)
       }
       return await transfers.run(signal, async () => {
         const ready =
@@ -110,7 +110,7 @@ export class OutboundMedia {
         }
         const upload = await this.#upload(ready, kind, medium, hosts, signal)
         await store.noteUpload(ref.businessProfileId, mediaId, kind, upload)
-        return { kind: 'ready' }
+        return readyWith(upload)
       })
     } catch (error) {
       signal.throwIfAborted()
@@ -229,6 +229,10 @@ function judged(
   const verdict = judgeMedium(kind, { ...seen, declared }, medium.voice)
   if (verdict.kind === 'good') return verdict.mimeType
   throw new Refused('media_refused', `${kind}.${medium.link === undefined ? 'id' : 'link'}: ${verdict.why}`)
+}
+
+function readyWith({ seconds }: WhatsAppUpload): Prepared {
+  return { kind: 'ready', ...(seconds !== undefined && { seconds }) }
 }
 
 function shape({ width, height, seconds, animated }: Appearance) {

@@ -1,5 +1,5 @@
 import { sentMedium } from '../../shared/domain/content.ts'
-import { typingMs } from '../../shared/domain/pace.ts'
+import { presenceBefore } from '../../shared/domain/pace.ts'
 import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import { assertNever, type ConnectionRef, type SendError } from '../../shared/domain/words.ts'
 import type { HandOver, SessionSettings, WhatsAppSocket } from '../ports.ts'
@@ -58,7 +58,7 @@ export class Delivery {
 
   begin(entry: SendEntry): void {
     if (entry.held) void this.#takeOut(entry)
-    else this.#type(entry)
+    else void this.#prepare(entry)
   }
 
   /** Nothing more is handed over; what was waits for its ack. */
@@ -110,31 +110,13 @@ export class Delivery {
     // The socket may be another one by now, and the send back in the list.
     if (entry.state !== 'claiming' || this.#over) return
     if (this.#finishing) this.#list.putBack(entry)
-    else this.#type(entry)
-  }
-
-  /** Shows "typing…" first where the pace asks for it. */
-  #type(entry: SendEntry): void {
-    const { chat, content } = entry.row
-    if (!this.#listener.showsTyping() || this.#socket.typing === undefined || entry.attempted) {
-      void this.#prepare(entry)
-      return
-    }
-    entry.state = 'typing'
-    this.#socket.typing(chat)
-    const characters = content.type === 'text' ? content.text.body.length : 0
-    entry.timer = this.#store.clock.after(typingMs(characters), () => {
-      delete entry.timer
-      if (entry.state !== 'typing' || this.#over) return
-      if (this.#finishing) this.#list.putBack(entry)
-      else void this.#prepare(entry)
-    })
+    else void this.#prepare(entry)
   }
 
   /** A medium goes to WhatsApp before the message that refers to it. */
   async #prepare(entry: SendEntry): Promise<void> {
     const { whatsappId, content } = entry.row
-    if (this.#socket.prepare === undefined || sentMedium(content) === undefined) return this.#hand(entry)
+    if (this.#socket.prepare === undefined || sentMedium(content) === undefined) return this.#show(entry)
     if (!this.#store.holding.held()) return
     entry.state = 'preparing'
     // It counts no longer among those that are on their way: others may go.
@@ -144,7 +126,7 @@ export class Delivery {
     switch (prepared.kind) {
       case 'ready':
         if (this.#finishing) this.#list.putBack(entry)
-        else await this.#hand(entry)
+        else this.#show(entry, prepared.seconds)
         return
       case 'not_ready':
         this.#stayed(entry, { kind: 'not_sent', why: prepared.why })
@@ -155,6 +137,24 @@ export class Delivery {
       default:
         assertNever(prepared)
     }
+  }
+
+  /** Shows "typing…" or "recording…" first where the pace asks for it. */
+  #show(entry: SendEntry, seconds?: number): void {
+    const { chat, content } = entry.row
+    const presence = presenceBefore(content, seconds)
+    if (!this.#listener.showsTyping() || this.#socket.show === undefined || presence === undefined || entry.attempted) {
+      void this.#hand(entry)
+      return
+    }
+    entry.state = 'typing'
+    this.#socket.show(presence.shown, chat)
+    entry.timer = this.#store.clock.after(presence.forMs, () => {
+      delete entry.timer
+      if (entry.state !== 'typing' || this.#over) return
+      if (this.#finishing) this.#list.putBack(entry)
+      else void this.#hand(entry)
+    })
   }
 
   async #hand(entry: SendEntry): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../ports.ts'
 import type { AcceptanceOrder } from './acceptance-order.ts'
 import { type Pacing, paceSentences } from './pacing.ts'
+import type { People } from './people.ts'
 import type { RestrictedChats } from './restricted-chats.ts'
 import { isLeaving, type SendEntry } from './send-entry.ts'
 import type { SendList } from './send-list.ts'
@@ -28,6 +29,7 @@ export class Departures {
   readonly #order: AcceptanceOrder
   readonly #pacing: Pacing
   readonly #restricted: RestrictedChats
+  readonly #people: People
   readonly #clock: Clock
   readonly #inFlightMax: number
   readonly #actions: DepartureActions
@@ -39,6 +41,7 @@ export class Departures {
     readonly order: AcceptanceOrder
     readonly pacing: Pacing
     readonly restricted: RestrictedChats
+    readonly people: People
     readonly clock: Clock
     readonly inFlightMax: number
     readonly actions: DepartureActions
@@ -47,6 +50,7 @@ export class Departures {
     this.#order = options.order
     this.#pacing = options.pacing
     this.#restricted = options.restricted
+    this.#people = options.people
     this.#clock = options.clock
     this.#inFlightMax = options.inFlightMax
     this.#actions = options.actions
@@ -73,7 +77,7 @@ export class Departures {
     let inFlight = 0
     const busyChats = new Set<string>()
     for (const entry of this.#list.all()) {
-      if (isLeaving(entry)) busyChats.add(entry.row.chat)
+      if (isLeaving(entry)) busyChats.add(this.#people.chatOf(entry.row.chat))
       // Media move by a limit of their own, and may take minutes.
       if (entry.state === 'preparing') continue
       if (isLeaving(entry) || entry.state === 'unacked') inFlight += 1
@@ -82,7 +86,8 @@ export class Departures {
     const { waiting } = this.#list
     for (let at = 0; at < waiting.length && inFlight < this.#inFlightMax; at += 1) {
       const entry = waiting[at] as SendEntry
-      const { chat, seq } = entry.row
+      const { seq } = entry.row
+      const chat = this.#people.chatOf(entry.row.chat)
       // What was accepted before may be missing, and may go to the same chat.
       if (!this.#order.isClear(seq)) return
       // What is scheduled holds up nothing before its time.

@@ -7,6 +7,7 @@ import { AcceptanceOrder } from './acceptance-order.ts'
 import { Delivery } from './delivery.ts'
 import { Departures } from './departures.ts'
 import { Pacing } from './pacing.ts'
+import { People } from './people.ts'
 import { RestrictedChats, restrictedCode, restrictionMs } from './restricted-chats.ts'
 import { atTime, type SendEntry } from './send-entry.ts'
 import { expired, newChatsRestricted, rejected, unconfirmed } from './send-failures.ts'
@@ -37,6 +38,7 @@ export class Outbox {
   readonly #settings: OutboxSettings
   readonly #listener: OutboxListener
   readonly #list = new SendList()
+  readonly #people = new People()
   readonly #restricted = new RestrictedChats()
   readonly #notes: SendNotes
   readonly #steps: SendSteps
@@ -64,7 +66,7 @@ export class Outbox {
     this.#listener = options.listener
     this.#notes = new SendNotes(options.ref, options.messages, options.store)
     this.#steps = new SendSteps(options.ref, options.messages, options.store)
-    this.#pacing = new Pacing(options.ref, options.messages, options.store, () => this.#look())
+    this.#pacing = new Pacing(options.ref, options.messages, options.store, this.#people, () => this.#look())
     this.#order = new AcceptanceOrder({
       ref: options.ref,
       messages: options.messages,
@@ -77,6 +79,7 @@ export class Outbox {
       order: this.#order,
       pacing: this.#pacing,
       restricted: this.#restricted,
+      people: this.#people,
       clock: options.store.clock,
       inFlightMax: options.settings.inFlightMax,
       actions: {
@@ -148,6 +151,12 @@ export class Outbox {
     this.#look()
   }
 
+  /** Somebody wrote in that chat: it is no new one. */
+  heard(chat: string): void {
+    this.#restricted.allowed(this.#people.chatOf(chat))
+    this.#pacing.known(chat)
+  }
+
   /** WhatsApp refuses new chats until then, as an earlier owner or this one was told. */
   restrict(until: EpochMs): void {
     this.#pacing.restricted(until)
@@ -164,6 +173,7 @@ export class Outbox {
   opened(socket: WhatsAppSocket, auth: AuthState): void {
     this.#lost()
     this.#mode = { kind: 'flow' }
+    this.#people.use(socket)
     this.#delivery = new Delivery({
       ref: this.#ref,
       messages: this.#messages,
@@ -192,7 +202,8 @@ export class Outbox {
 
   /** The server accepted or refused a message of ours. Resolves once that is stored. */
   async acked({ whatsappId, error }: ServerAck): Promise<void> {
-    const chat = this.#list.get(whatsappId)?.row.chat
+    const to = this.#list.get(whatsappId)?.row.chat
+    const chat = to === undefined ? undefined : this.#people.chatOf(to)
     if (error === undefined) {
       if (chat !== undefined) {
         this.#restricted.allowed(chat)
@@ -252,6 +263,7 @@ export class Outbox {
   #lost(): void {
     this.#delivery?.end()
     this.#delivery = undefined
+    this.#people.use(undefined)
   }
 
   #learn(auth: AuthState): void {

@@ -9,6 +9,7 @@ import {
 import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, EpochMs } from '../../shared/domain/words.ts'
 import type { Timer } from '../ports.ts'
+import type { People } from './people.ts'
 import { errorName } from './row-writer.ts'
 import type { StoreContext } from './until-stored.ts'
 
@@ -28,6 +29,7 @@ export class Pacing {
   readonly #ref: ConnectionRef
   readonly #messages: WorkerMessages
   readonly #store: StoreContext
+  readonly #people: People
   readonly #again: () => void
   readonly #standings = new Map<string, ChatStanding>()
   readonly #asking = new Set<string>()
@@ -38,10 +40,11 @@ export class Pacing {
   #timer: { readonly at: EpochMs; readonly timer: Timer } | undefined
 
   /** @param again what could not go before may go now */
-  constructor(ref: ConnectionRef, messages: WorkerMessages, store: StoreContext, again: () => void) {
+  constructor(ref: ConnectionRef, messages: WorkerMessages, store: StoreContext, people: People, again: () => void) {
     this.#ref = ref
     this.#messages = messages
     this.#store = store
+    this.#people = people
     this.#again = again
   }
 
@@ -61,11 +64,12 @@ export class Pacing {
 
   /** Something was exchanged in that chat. */
   known(chat: string): void {
-    this.#remember(chat, 'known')
+    this.#remember(this.#people.chatOf(chat), 'known')
   }
 
   /** Whether a send to that chat may go now. Looks up what it has to know, and calls `again` then or when the time comes. */
-  decide(chat: string): Exclude<PaceDecision, { kind: 'ask' }> | { readonly kind: 'asking' } {
+  decide(to: string): Exclude<PaceDecision, { kind: 'ask' }> | { readonly kind: 'asking' } {
+    const chat = this.#people.chatOf(to)
     const now = this.#store.clock.now()
     const decision = decidePace(
       this.#pace,
@@ -110,8 +114,9 @@ export class Pacing {
     this.#asking.add(chat)
     try {
       if (what === 'standing') {
-        const known = await this.#messages.isKnownChat(this.#ref, chat)
-        this.#remember(chat, known ? 'known' : 'new')
+        const ids = this.#people.idsOf(chat)
+        const known = await Promise.all(ids.map((id) => this.#messages.isKnownChat(this.#ref, id)))
+        this.#remember(chat, known.includes(true) ? 'known' : 'new')
       } else {
         const max = this.#pace?.newChatsPerDay ?? Number.MAX_SAFE_INTEGER
         const nowMs = this.#store.clock.now()

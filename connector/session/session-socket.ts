@@ -126,6 +126,7 @@ export class SessionSocket {
   }
 
   async #inbound(message: InboundMessage): Promise<void> {
+    this.#outbox.heard(message.chat)
     if (isIgnored(message.chat, this.ignore)) return
     const { clock, holding } = this.#store
     const row = inboundRow(this.#ref, holding.epoch, message, clock.now(), this.#inboundKeptMs)

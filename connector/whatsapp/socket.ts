@@ -31,6 +31,7 @@ import { watchIncoming } from './incoming.ts'
 import { directPathOf, mediaRequest, statusOf } from './media-request.ts'
 import { operate } from './operations/operate.ts'
 import { watchPairing } from './pairing.ts'
+import { idsOfPerson } from './person-ids.ts'
 import { PresenceWatch } from './presence-watch.ts'
 import { prepareRecipient } from './recipient.ts'
 import type { RetryRenewals } from './renewals.ts'
@@ -201,9 +202,13 @@ export class BaileysSocket implements WhatsAppSocket {
     }
   }
 
-  typing(chat: string): void {
+  show(presence: 'typing' | 'recording', chat: string): void {
     if (this.#ended || this.#phase !== 'open') return
-    this.#sock.sendPresenceUpdate('composing', chat).catch(nothing)
+    this.#sock.sendPresenceUpdate(presence === 'typing' ? 'composing' : 'recording', chat).catch(nothing)
+  }
+
+  idsOf(chat: string): readonly string[] {
+    return idsOfPerson(chat, this.#state)
   }
 
   gesture(gesture: Gesture): void {

@@ -1,4 +1,4 @@
-import type { EpochMs } from './words.ts'
+import { assertNever, type EpochMs, type SendContent } from './words.ts'
 
 /**
  * How fast a connection may write, as its owner set it. Absent parts do not limit. A pace delays, it never drops: what must
@@ -9,7 +9,7 @@ export interface Pace {
   readonly minGapMs?: number
   /** Lengthens each gap by a random share of up to this; 0.5 adds up to half. */
   readonly jitter?: number
-  /** Shows "typing…" in the chat before each message, longer before longer ones. */
+  /** Shows "typing…" in the chat before what a person would type, "recording…" before a voice note, longer before longer ones. */
   readonly typing?: boolean
   /** First messages to people with whom nothing was exchanged yet, per calendar day of the quiet hours' zone, else of UTC. */
   readonly newChatsPerDay?: number
@@ -87,9 +87,56 @@ export function gapMs({ minGapMs = 0, jitter = 0 }: Pace, random: number): numbe
   return Math.round(minGapMs * (1 + jitter * random))
 }
 
-/** How long "typing…" is shown before a text of that many characters: 50 ms each, from 0.8 to 10 seconds. */
-export function typingMs(characters: number): number {
-  return Math.min(10_000, Math.max(800, characters * 50))
+const presenceMsMin = 800
+const presenceMsMax = 10_000
+/** Of a voice note that nobody measured. */
+const recordingMs = 3_000
+
+export interface SendPresence {
+  readonly shown: 'typing' | 'recording'
+  readonly forMs: number
+}
+
+/**
+ * What is shown in the chat before a message, and for how long: "typing…" for 50 ms a character of what a person would have
+ * typed, "recording…" for the length of a voice note, from 0.8 to 10 seconds. Undefined where a person would do neither.
+ *
+ * @param seconds how long the voice note is, where that is known
+ */
+export function presenceBefore(content: SendContent, seconds?: number): SendPresence | undefined {
+  if (content.type === 'audio' && content.audio.voice === true) {
+    return { shown: 'recording', forMs: bounded(seconds === undefined ? recordingMs : seconds * 1_000) }
+  }
+  const characters = typedIn(content)
+  return characters === 0 ? undefined : { shown: 'typing', forMs: bounded(characters * 50) }
+}
+
+const bounded = (ms: number): number => Math.min(presenceMsMax, Math.max(presenceMsMin, ms))
+
+function typedIn(content: SendContent): number {
+  switch (content.type) {
+    case 'text':
+      return content.text.body.length
+    case 'image':
+      return content.image.caption?.length ?? 0
+    case 'video':
+      return content.video.caption?.length ?? 0
+    case 'document':
+      return content.document.caption?.length ?? 0
+    case 'poll':
+      return content.poll.name.length + content.poll.options.join('').length
+    case 'edit':
+      return content.edit.text.length
+    case 'audio':
+    case 'sticker':
+    case 'location':
+    case 'contacts':
+    case 'reaction':
+    case 'delete':
+      return 0
+    default:
+      return assertNever(content)
+  }
 }
 
 /** Milliseconds until the quiet hours end by the wall clock of their zone; 0 outside of them. */

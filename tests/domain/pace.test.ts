@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { dayIn, decidePace, gapMs, type Pace, type PaceState, quietForMs, typingMs } from '../../shared/domain/pace.ts'
+import {
+  dayIn,
+  decidePace,
+  gapMs,
+  type Pace,
+  type PaceState,
+  presenceBefore,
+  quietForMs,
+} from '../../shared/domain/pace.ts'
 
 const now = Date.parse('2026-01-31T12:00:00.000Z')
 const minute = 60_000
@@ -68,9 +76,34 @@ test('a day begins at midnight of its zone', () => {
   expect(dayIn('Asia/Colombo', Date.parse('2026-01-31T18:30:00Z'))).toBe('2026-02-01')
 })
 
-test('jitter only lengthens a gap; typing is bounded', () => {
+test('jitter only lengthens a gap', () => {
   expect(gapMs({ minGapMs: 1_000, jitter: 0.5 }, 0)).toBe(1_000)
   expect(gapMs({ minGapMs: 1_000, jitter: 0.5 }, 0.999)).toBe(1_500)
   expect(gapMs({}, 0.5)).toBe(0)
-  expect([typingMs(1), typingMs(100), typingMs(10_000)]).toEqual([800, 5_000, 10_000])
+})
+
+describe('what is shown before a message', () => {
+  const text = (characters: number) => ({ type: 'text', text: { body: 'x'.repeat(characters) } }) as const
+
+  test('typing, as long as the text takes, within bounds', () => {
+    expect([1, 100, 10_000].map((characters) => presenceBefore(text(characters)))).toEqual([
+      { shown: 'typing', forMs: 800 },
+      { shown: 'typing', forMs: 5_000 },
+      { shown: 'typing', forMs: 10_000 },
+    ])
+  })
+
+  test('typing for a caption, nothing for a medium without one', () => {
+    const image = (caption?: string) =>
+      ({ type: 'image', image: { id: 'med_1', ...(caption && { caption }) } }) as const
+    expect(presenceBefore(image('x'.repeat(40)))).toEqual({ shown: 'typing', forMs: 2_000 })
+    expect(presenceBefore(image())).toBeUndefined()
+  })
+
+  test('recording before a voice note, as long as it is where that is known; nothing before music', () => {
+    const audio = (voice: boolean) => ({ type: 'audio', audio: { id: 'med_1', voice } }) as const
+    expect(presenceBefore(audio(true), 6)).toEqual({ shown: 'recording', forMs: 6_000 })
+    expect(presenceBefore(audio(true))).toEqual({ shown: 'recording', forMs: 3_000 })
+    expect(presenceBefore(audio(false))).toBeUndefined()
+  })
 })

@@ -33,6 +33,8 @@ const sweepMs = 60_000
 export class Cloud {
   /** Probability that a step of a function fails, and with it all that comes after. */
   trouble = 0
+  /** Callers who wait for the answer to a send. */
+  callers = 0
   readonly #deps: CloudDependencies
   #numbers = 0
 
@@ -87,8 +89,10 @@ export class Cloud {
     const idempotencyKey = `send-${++this.#numbers}`
     const askedAt = world.now
     const dueAt = inMs === undefined ? undefined : askedAt + inMs
+    this.callers += 1
     for (;;) {
       const row = await this.#accept(ref, to, expiresInMs, idempotencyKey, dueAt)
+      if (row !== 'failed') this.callers -= 1
       if (row === 'refused') return
       if (row !== 'failed') {
         const { messageId, whatsappId, chat, seq } = row

@@ -189,7 +189,7 @@ class Simulation {
     await this.#within(recoveredWithinMs, 'every linked connection is connected', () => this.#recovered())
     world.log('scenario', 'all have recovered')
     if (this.#awayForMs > 0) await this.#goAway()
-    await this.#within(endedWithinMs, 'every send has ended', () => this.#audit.unended().length === 0)
+    await this.#within(endedWithinMs, 'every send has ended', () => this.#allEnded())
     await this.#within(storedWithinMs, 'all that was written is stored', () => this.#audit.unreceived().length === 0)
     this.#audit.finish()
     if (world.violation !== undefined) throw world.violation
@@ -277,6 +277,10 @@ class Simulation {
       }
       this.#operate()
     })
+  }
+
+  #allEnded(): boolean {
+    return this.#targets.cloud.callers === 0 && this.#audit.unended().length === 0
   }
 
   #recovered(): boolean {

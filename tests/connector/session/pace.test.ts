@@ -95,3 +95,52 @@ test('while WhatsApp restricts new chats, new ones fail at once with the reason 
     error: { code: 'new_chats_restricted' },
   })
 })
+
+test('a person known by LID is no new chat by phone number, nor one who has just written', async () => {
+  const { stage, ref, send, arrived } = await paced({ newChatsPerDay: 0 })
+  const [phone, lid] = ['94770000001@s.whatsapp.net', '777@lid']
+  stage.whatsapp.people.push([phone, lid])
+  const inbound = {
+    whatsappId: 'ABC',
+    sender: lid,
+    senderLid: lid,
+    content: { type: 'text', text: { body: 'hi' } } as const,
+    sentAt: stage.clock.now(),
+  }
+  send('msg_1', '+94770000001')
+  send('msg_2', '+94770000002')
+  await stage.clock.passTime(1_000)
+  expect(arrived()).toEqual([])
+  await stage.whatsapp.socket(ref).receive({ ...inbound, chat: lid })
+  send('msg_3', '+94770000001')
+  await stage.clock.passTime(1_000)
+  expect(arrived()).toEqual(ids('msg_1', 'msg_3'))
+})
+
+test('what is stored under the LID of a person counts, also for the next owner', async () => {
+  const stage = new Stage()
+  const ref = stage.connection('a', { pace: { newChatsPerDay: 0 } })
+  stage.whatsapp.people.push(['94770000001@s.whatsapp.net', '777@lid'])
+  const { waitingPartition: _, ...ended } = stage.send(ref, 'msg_before')
+  stage.tables.put({ ...ended, chat: '777@lid', status: 'delivered' })
+  const session = await stage.worker().restore(ref)
+  session.enqueue(stage.send(ref, 'msg_1', { to: '+94770000001' }))
+  session.enqueue(stage.send(ref, 'msg_2', { to: '+94770000002' }))
+  await stage.clock.passTime(1_000)
+  expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_1'))
+})
+
+test('recording is shown before a voice note for as long as it plays, typing before a caption', async () => {
+  const { stage, ref, session, arrived } = await paced({ typing: true })
+  stage.whatsapp.seconds = 4
+  session.enqueue({ ...stage.send(ref, 'msg_1'), content: { type: 'audio', audio: { id: 'med_1', voice: true } } })
+  await stage.clock.passTime(3_500)
+  expect(stage.whatsapp.presences).toEqual(['recording'])
+  expect(arrived()).toEqual([])
+  await stage.clock.passTime(1_000)
+  expect(arrived()).toEqual(ids('msg_1'))
+  session.enqueue({ ...stage.send(ref, 'msg_2'), content: { type: 'image', image: { id: 'med_2', caption: 'tea' } } })
+  await stage.clock.passTime(1_000)
+  expect(stage.whatsapp.presences).toEqual(['recording', 'typing'])
+  expect(arrived()).toEqual(ids('msg_1', 'msg_2'))
+})

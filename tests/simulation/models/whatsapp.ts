@@ -9,6 +9,7 @@ import type {
   InboundMessage,
   OpenRequest,
   OperationAnswer,
+  Prepared,
   SendReceipt,
   SocketEvent,
   SocketListener,
@@ -59,6 +60,12 @@ export class ModelWhatsApp {
   away: EndFacts | undefined
   latencyMs = 50
   ackMs = 20
+  /** JIDs of people, each person's together. */
+  readonly people: (readonly string[])[] = []
+  /** What was shown in chats before messages. */
+  readonly presences: string[] = []
+  /** How long media play. */
+  seconds: number | undefined
   /** Most sockets of one device at a time, ever. */
   socketsAtOnceMax = 0
   /** Not even the upgrade succeeds. */
@@ -205,6 +212,19 @@ export class ModelSocket implements WhatsAppSocket {
 
   receipt(receipt: SendReceipt): Promise<void> {
     return this.listener.onReceipt(receipt)
+  }
+
+  idsOf(chat: string): readonly string[] {
+    return this.#whatsapp.people.find((ids) => ids.includes(chat)) ?? [chat]
+  }
+
+  show(presence: 'typing' | 'recording'): void {
+    this.#whatsapp.presences.push(presence)
+  }
+
+  async prepare(): Promise<Prepared> {
+    const { seconds } = this.#whatsapp
+    return { kind: 'ready', ...(seconds !== undefined && { seconds }) }
   }
 
   async send(whatsappId: string): Promise<HandOver> {
