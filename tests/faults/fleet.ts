@@ -224,6 +224,17 @@ export class Fleet {
     return tasks.filter((task: Task) => task.lastStatus === 'RUNNING')
   }
 
+  /** Once the worker is in the fleet, or gone: what comes before is its process's start, and the longer the busier the machine is. */
+  async isUp({ taskId }: Task, boundMs = 120_000): Promise<void> {
+    const until = Date.now() + boundMs
+    const registered = () =>
+      this.place.local.calls().recent.some(({ by, resource }) => by.includes(taskId) && /FleetTable/.test(resource))
+    while (!registered() && (await this.tasks()).some((task) => task.taskId === taskId)) {
+      if (Date.now() > until) throw new Error(`task ${taskId} is not up after ${boundMs} ms`)
+      await delay(20)
+    }
+  }
+
   /** As the kernel or an operator would; resolves when its process has ended. */
   async kill(task: Task): Promise<void> {
     await this.signal(task, 'SIGKILL')
