@@ -50,6 +50,24 @@ test('every dead-letter queue has an alarm that rings at the first message', () 
   }
 })
 
+test('every dead-letter queue is looked after by the admin API, and counted by an alarm of its own', () => {
+  const deadLetters = templates.flatMap((template) =>
+    Object.entries(template.findResources('AWS::SQS::Queue')).flatMap(([id, { Properties }]) =>
+      Properties?.RedrivePolicy === undefined ? [id] : [],
+    ),
+  )
+  const [admin] = all('AWS::Lambda::Function').filter(
+    ({ Properties }) => Properties.Environment?.Variables.SENDS_DLQ_URL !== undefined && Properties.Timeout === 29,
+  )
+  const given = Object.values(admin?.Properties.Environment.Variables ?? {}).map((value) => JSON.stringify(value))
+  const counted = alarms.map(({ Dimensions }) => JSON.stringify(Dimensions ?? []))
+  // Another stack's queue goes by the name of its export, which has the id in it.
+  const among = (texts: readonly string[], id: string) => texts.filter((text) => text.includes(id)).length
+  expect(deadLetters).toHaveLength(deadLetterQueueNames.length)
+  expect(deadLetters.filter((id) => among(given, id) !== 1)).toEqual([])
+  expect(deadLetters.filter((id) => among(counted, id) !== 1)).toEqual([])
+})
+
 test('every function is watched by an alarm on its errors', () => {
   const watched = JSON.stringify(alarms)
   const functions = templates.flatMap((template) => Object.keys(template.findResources('AWS::Lambda::Function')))
