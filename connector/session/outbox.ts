@@ -22,6 +22,8 @@ export interface OutboxListener {
   /** An ack is missing. Resolves with whether the socket is alive; where not, it is ended by the time it resolves. */
   onAckMissing(): Promise<boolean>
   onRestricted(until: EpochMs): void
+  /** The time came until which new chats were restricted. */
+  onRestrictionOver(): void
   /** Sends wait, and no socket is open: said when one becomes due, and again after each `wakeGapMs` while it is so. */
   onWaiting(): void
 }
@@ -50,6 +52,8 @@ export class Outbox {
   #auth: AuthState | undefined
   /** Runs while sends wait for a socket. */
   #asking: Timer | undefined
+  /** Runs while new chats are restricted. */
+  #restriction: Timer | undefined
   #finishing = false
 
   constructor(options: {
@@ -160,6 +164,8 @@ export class Outbox {
   /** WhatsApp refuses new chats until then, as an earlier owner or this one was told. */
   restrict(until: EpochMs): void {
     this.#pacing.restricted(until)
+    this.#restriction?.cancel()
+    this.#restriction = atTime(this.#store.clock, until, () => this.#listener.onRestrictionOver())
   }
 
   /** The auth state is loaded: it says of which sends bytes may have left. The others can be cancelled from now on. */
@@ -214,7 +220,7 @@ export class Outbox {
     if (error !== restrictedCode) return this.#fail(whatsappId, rejected(error))
     const until = this.#store.clock.now() + restrictionMs
     if (chat !== undefined) this.#restricted.refused(chat, until)
-    this.#pacing.restricted(until)
+    this.restrict(until)
     this.#listener.onRestricted(until)
     return this.#fail(whatsappId, { ...newChatsRestricted, whatsappCode: error })
   }
@@ -240,6 +246,7 @@ export class Outbox {
   /** At once: no further timers, no further sends. */
   stop(): void {
     this.#asking?.cancel()
+    this.#restriction?.cancel()
     this.#pacing.stop()
     this.#list.clear()
     this.#delivery = undefined

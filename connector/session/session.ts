@@ -120,6 +120,7 @@ class ConnectionSession implements Session {
       listener: {
         onAckMissing: () => this.#liveness.probeNow(),
         onRestricted: (until) => this.#lifecycle.dispatch({ kind: 'restricted', until }),
+        onRestrictionOver: () => this.#lifecycle.dispatch({ kind: 'restriction_over' }),
         onWaiting: () => this.#lifecycle.dispatch({ kind: 'send_waiting' }),
       },
     })

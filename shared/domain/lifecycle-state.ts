@@ -98,6 +98,8 @@ export type LifecycleEvent =
   /** The phase's deadline passed. */
   | { readonly kind: 'due' }
   | { readonly kind: 'send_waiting' }
+  /** The time came until which new chats were restricted. */
+  | { readonly kind: 'restriction_over' }
   /** Another connection of this worker opened after a common outage. */
   | { readonly kind: 'recovered' }
   /** To try once on behalf of all that are down with it. */

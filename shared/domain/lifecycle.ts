@@ -73,6 +73,8 @@ export function transition(state: LifecycleState, event: LifecycleEvent, circums
       return state.phase.kind === 'logging_out' ? finishLeaving(state, circumstances, []) : stay(state)
     case 'restricted':
       return onRestricted(state, event.until)
+    case 'restriction_over':
+      return onRestrictionOver(state, circumstances.now)
     case 'drain':
       return {
         state: { ...state, phase: { kind: 'draining' } },
@@ -308,6 +310,19 @@ function onRecovered(state: LifecycleState, circumstances: Circumstances): Trans
 function onScout(state: LifecycleState, circumstances: Circumstances): Transition {
   const woken = wake(state, laneOf(state, circumstances, 'probe'), circumstances)
   return state.phase.kind === 'slow_lane' && woken.state.phase.kind === 'waiting_for_login' ? woken : stay(state)
+}
+
+/** It may have been prolonged meanwhile. */
+function onRestrictionOver(state: LifecycleState, now: number): Transition {
+  const { restrictedUntil, ...rest } = state
+  if (restrictedUntil === undefined || restrictedUntil > now) return stay(state)
+  return {
+    state: rest,
+    effects: [
+      { kind: 'write', change: { restriction: null } },
+      { kind: 'log', level: 'info', message: 'New chats are no longer restricted' },
+    ],
+  }
 }
 
 function onRestricted(state: LifecycleState, until: number): Transition {

@@ -301,6 +301,12 @@ describe('sends', () => {
     for (const id of ['msg_2', 'msg_4']) expect(stage.tables.outbound(ref, id).error?.code).toBe('new_chats_restricted')
     expect(stage.tables.outbound(ref, 'msg_3').status).toBe('sent')
     expect(device.arrived).toEqual(ids('msg_0', 'msg_1', 'msg_3'))
+    await stage.clock.passTime(3_600_000)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'connected' })
+    expect(stage.tables.row(ref).restriction).toBeUndefined()
+    session.enqueue(stage.send(ref, 'msg_5', { to: '+94770000003' }))
+    await stage.clock.passTime(1_000)
+    expect(stage.tables.outbound(ref, 'msg_5').status).toBe('sent')
   })
 
   test('a send that did not leave is tried again and holds up its own chat only', async () => {
