@@ -67,7 +67,8 @@ function attributeJson(value: AttributeValue): AttributeJson {
   if (value.BS !== undefined) return { BS: value.BS.map(base64) }
   if (value.L !== undefined) return { L: value.L.map(attributeJson) }
   if (value.M !== undefined) return { M: image(value.M) }
-  return { ...value }
+  // DynamoDB Local's streams leave out an empty map, which tables give as `{ M: {} }`.
+  return Object.keys(value).length === 0 ? { M: {} } : { ...value }
 }
 
 function base64(bytes: Uint8Array): string {
