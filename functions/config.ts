@@ -24,6 +24,7 @@ const entries = z.object({
   LIVE_URL: z.url({ protocol: /^wss?$/ }),
   /** The WebSocket stage's management endpoint. */
   LIVE_CALLBACK_URL: z.url({ protocol: /^https?$/ }),
+  CONSOLE_BUCKET: z.string().min(1),
   ADMIN_API_KEY_SECRET_ARN: z.string().startsWith('arn:'),
   /** Of one key, where its business profile has no limit of its own. */
   REQUESTS_PER_SECOND: z.coerce.number().int().min(1).default(100),

@@ -2,11 +2,15 @@
  * The handlers' bundles: one esbuild run makes all of them, so that what they share is read and parsed once. (NodejsFunction
  * would start esbuild through npx for each function, which is most of a synthesis.)
  */
+import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { AssetHashType, DockerImage } from 'aws-cdk-lib'
 import { type AssetCode, Code } from 'aws-cdk-lib/aws-lambda'
 import { buildSync } from 'esbuild'
+
+/** Has the built console beside it. */
+const CONSOLE_HANDLER = 'deployments/console'
 
 /** Every bundle has its files under these names. */
 const ENTRY = 'index'
@@ -36,6 +40,7 @@ export function handlerCode(root: string, handler: string): AssetCode {
       local: {
         tryBundle(folder) {
           for (const { name, contents } of filesOf(root, handler)) writeFileSync(join(folder, name), contents)
+          if (handler === CONSOLE_HANDLER) buildConsole(root, join(folder, 'console'))
           return true
         },
       },
@@ -93,4 +98,14 @@ function bundleAll(root: string): ReadonlyMap<string, readonly BundleFile[]> {
 
 function text(file: string): string {
   return readFileSync(file, 'utf8')
+}
+
+/** The console's files, made by Vite. */
+function buildConsole(root: string, folder: string): void {
+  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
+  execFileSync(
+    process.execPath,
+    [vite, 'build', '--config', join(root, 'console', 'vite.config.ts'), '--outDir', folder, '--logLevel', 'warn'],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
 }

@@ -281,6 +281,15 @@ export class RestApi extends Construct {
       })
       if (route.auth === 'none') acknowledgeOpen(added)
     }
+    // The default route takes every method, also the question of a browser before a call, which API Gateway would answer itself.
+    acknowledgeOpen(
+      new HttpRoute(this, 'Preflight', {
+        httpApi: api,
+        routeKey: HttpRouteKey.with('/{proxy+}', 'OPTIONS' as HttpMethod),
+        integration: integrationOf('public'),
+        authorizer: new HttpNoneAuthorizer(),
+      }),
+    )
     acknowledgeOpen(
       new HttpRoute(this, 'Default', {
         httpApi: api,

@@ -5,6 +5,7 @@ import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { Construct } from 'constructs'
 import { Alarms, deadLetterAlarms, functionAlarms, productAlarms } from './alarms.ts'
 import { Connector } from './connector.ts'
+import { Console } from './console.ts'
 import { ProductDashboard } from './dashboard.ts'
 import { LiveApi } from './live-api.ts'
 import { Queues } from './queues.ts'
@@ -103,6 +104,8 @@ export class ControlPlaneStack extends Stack {
     functionAlarms(alarms, this, 'function-errors')
     productAlarms(alarms, settings)
     new ProductDashboard(this, 'Dashboard', { settings, deadLetters })
+    const pages = new Console(this, 'Console', { settings, storage, httpUrl: rest.url, liveUrl: live.url })
+    publish(this, settings, 'ConsoleUrl', 'console-url', pages.url, 'The web console')
     publish(this, settings, 'HttpApiUrl', 'http-api-url', rest.url, 'REST API')
     publish(this, settings, 'LiveApiUrl', 'live-api-url', live.url, 'WebSocket API: connect with ?ticket=')
   }

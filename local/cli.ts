@@ -8,6 +8,7 @@ export const USAGE = `Runs the product on this machine: the synthesized CDK app,
   npm start -- [options]
 
   --port N              port of the REST and the WebSocket API (4500); 0 takes a free one
+  --console-port N      port of the console (one above --port)
   --state-dir DIR       where tables, objects and secrets are kept (.holdfast)
   --workers N           connector processes (1)
   --whatsapp WHICH      simulated: a simulated WhatsApp server (default)
@@ -40,6 +41,7 @@ export function readCommand(args: readonly string[], workingDirectory: string): 
       allowNegative: true,
       options: {
         port: { type: 'string', default: '4500' },
+        'console-port': { type: 'string' },
         'state-dir': { type: 'string', default: '.holdfast' },
         workers: { type: 'string', default: '1' },
         whatsapp: { type: 'string', default: 'simulated' },
@@ -57,6 +59,9 @@ export function readCommand(args: readonly string[], workingDirectory: string): 
       options: {
         stateDir: resolve(workingDirectory, values['state-dir']),
         port: wholeNumber('--port', values.port, 0, 65_535),
+        ...(values['console-port'] === undefined
+          ? {}
+          : { consolePort: wholeNumber('--console-port', values['console-port'], 0, 65_535) }),
         workers: wholeNumber('--workers', values.workers, 1, WORKERS_MAX),
         whatsapp: whatsappOf(values.whatsapp, values['whatsapp-root']),
         iam: values.iam,

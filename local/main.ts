@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, readCommand, USAGE } from './cli.ts'
-import { type Demo, demoPhones, demoProfile } from './demo.ts'
+import { DEMO_PHONES, type Demo, demoPhones, demoProfile } from './demo.ts'
 import type { LogLine } from './engine/engine-log.ts'
 import type { Local } from './engine/options.ts'
 import { startLocal } from './engine/start.ts'
@@ -52,6 +52,7 @@ async function run({ options, verbose }: Extract<Command, { kind: 'run' }>): Pro
     }
     if (demo === undefined) throw new Error('local mode is ready without its demo business profile')
     if (local.simulatorUrl !== undefined) await demoPhones(local.simulatorUrl)
+    local.tellConsole({ apiKey: demo.apiKey, adminApiKey: local.adminApiKey, customer: DEMO_PHONES.customer })
     const file = join(options.stateDir, 'local.json')
     // Removed first: only a new file has the mode that is asked for.
     rmSync(file, { force: true })
@@ -120,6 +121,7 @@ function description(local: Local, demo: Demo): object {
   return {
     httpUrl: local.httpUrl,
     liveUrl: local.liveUrl,
+    consoleUrl: local.consoleUrl ?? null,
     sendsQueueUrl: local.sendsQueueUrl,
     sendsFifoQueueUrl: local.sendsFifoQueueUrl,
     adminApiKey: local.adminApiKey,

@@ -11,7 +11,7 @@ export interface Place {
   readonly root: string
 }
 
-type Urls = Pick<Local, 'httpUrl' | 'liveUrl' | 'sendsQueueUrl' | 'simulatorUrl' | 'endpoint'>
+type Urls = Pick<Local, 'httpUrl' | 'liveUrl' | 'consoleUrl' | 'sendsQueueUrl' | 'simulatorUrl' | 'endpoint'>
 
 export function nextSteps(local: Urls, demo: Demo, { stateDir, file, root }: Place): string {
   const json = `-H 'Content-Type: application/json'`
@@ -21,6 +21,7 @@ export function nextSteps(local: Urls, demo: Demo, { stateDir, file, root }: Pla
   const options = state === '.holdfast' ? '' : ` --state-dir ${quoted(stateDir)}`
   const lines = [
     '',
+    ...(local.consoleUrl === undefined ? [] : [`  Console       ${local.consoleUrl}   <- open this in a browser`]),
     `  REST API      ${local.httpUrl}   (the contract: ${local.httpUrl}/openapi.json)`,
     `  Live API      ${local.liveUrl}`,
     `  Sends queue   ${local.sendsQueueUrl}`,

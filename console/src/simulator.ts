@@ -27,7 +27,8 @@ export class Simulator {
 
   async phones(): Promise<readonly SimulatedPhone[]> {
     const answer = await this.#call<{ phones: readonly SimulatedPhone[] } | readonly SimulatedPhone[]>('GET', '/phones')
-    return 'phones' in answer ? answer.phones : answer
+    const phones = 'phones' in answer ? answer.phones : answer
+    return phones.map((phone) => ({ ...phone, phoneNumber: `+${digits(phone.phoneNumber)}` }))
   }
 
   create(phoneNumber: string, name: string): Promise<unknown> {

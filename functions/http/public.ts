@@ -12,10 +12,17 @@ function refuse(path: string): never {
   throw new Problem('method_not_allowed', { headers: { allow: methods.join(', ') } })
 }
 
-export const handler = httpHandler(
+const answer = httpHandler(
   {
     health: async () => ({ body: { status: 'ok' } }),
     openApi: async () => ({ body: document }),
   },
   refuse,
 )
+
+/**
+ * Browsers ask before they call from another origin. The route `OPTIONS /{proxy+}` and the default route both take such a
+ * question away from API Gateway's own answer; API Gateway adds the headers, and only wants a good status.
+ */
+export const handler = async (...[event, context]: Parameters<typeof answer>) =>
+  event.requestContext.http.method === 'OPTIONS' ? { statusCode: 204 } : answer(event, context)

@@ -24,7 +24,7 @@ export type InvokeResult =
 /** Who invokes, as Lambda's resource policies see it. A function without a matching `AWS::Lambda::Permission` refuses. */
 export interface InvokeSource {
   /** e.g. `apigateway.amazonaws.com`, `events.amazonaws.com`; event source mappings need no permission and pass `mapping`. */
-  readonly service: 'apigateway.amazonaws.com' | 'events.amazonaws.com' | 'mapping'
+  readonly service: 'apigateway.amazonaws.com' | 'events.amazonaws.com' | 'cloudformation.amazonaws.com' | 'mapping'
   /** e.g. `arn:aws:execute-api:REGION:ACCOUNT:APIID/STAGE/GET/connections` */
   readonly sourceArn: string
 }

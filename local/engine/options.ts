@@ -1,4 +1,5 @@
 /** What a run of local mode can be told, and what it gives back. */
+import type { ConsoleExtras } from './console-extras.ts'
 import type { Credentials, EngineLog, Running } from './contracts.ts'
 import type { LogLine } from './engine-log.ts'
 import type { ServiceFault, StandingFault } from './front/faults.ts'
@@ -25,6 +26,8 @@ export interface LocalOptions {
   readonly assemblyDir?: string
   /** Of the REST and the WebSocket API; 0 takes a free one. */
   readonly port: number
+  /** Of the console; 0 takes a free one. Absent: one above `port`, or a free one. */
+  readonly consolePort?: number
   /** Tasks of each service; undefined: as the template says. */
   readonly workers?: number
   readonly whatsapp: WhatsApp
@@ -50,6 +53,10 @@ export interface LocalOptions {
 export interface Local extends Running {
   readonly httpUrl: string
   readonly liveUrl: string
+  /** The console's page; undefined where the template has none. */
+  readonly consoleUrl: string | undefined
+  /** Gives the console of this machine what only it may have. */
+  tellConsole(extras: ConsoleExtras): void
   readonly sendsQueueUrl: string
   readonly sendsFifoQueueUrl: string
   readonly adminApiKey: string

@@ -5,10 +5,13 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { consoleExtras } from './console-extras.ts'
 import { createSecretReader } from './containers/container-secrets.ts'
 import { buildImages, type ContainerHost, startContainers } from './containers/host.ts'
-import type { Credentials, Invoker, PrincipalClientConfig, Running } from './contracts.ts'
+import type { Credentials, EngineLog, Invoker, PrincipalClientConfig, Running } from './contracts.ts'
 import { createControl } from './control.ts'
+import { createCustomResources } from './custom-resources.ts'
+import { type RunningDistribution, startDistribution } from './distribution.ts'
 import { createRingLog } from './engine-log.ts'
 import type { PutEventsEntry } from './events/entries.ts'
 import { type Events, startEvents } from './events/start-events.ts'
@@ -23,7 +26,7 @@ import { type Emulators, frontServices } from './front/services.ts'
 import { startQueues } from './front/sqs.ts'
 import { createTables } from './front/tables.ts'
 import { createFunctionHost } from './functions/invoker.ts'
-import { type Gateway, startGateway } from './gateway/start-gateway.ts'
+import { type ExtraRoute, type Gateway, startGateway } from './gateway/start-gateway.ts'
 import { hostEnvironment } from './host-environment.ts'
 import { createAccess } from './iam/access.ts'
 import { createLedger } from './iam/ledger.ts'
@@ -41,7 +44,7 @@ import { synthesize } from './synth.ts'
 import { readAssembly } from './template/assembly.ts'
 import { TemplateError } from './template/errors.ts'
 import { readModel } from './template/model.ts'
-import type { FunctionSpec, Model } from './template/specs.ts'
+import type { DistributionSpec, FunctionSpec, Model } from './template/specs.ts'
 import { startWhatsAppSimulator, type WhatsAppProcess } from './whatsapp-process.ts'
 
 /** What `fresh` forgets. Built images and assemblies hold no state and stay. */
@@ -175,8 +178,10 @@ async function start(
   const faults = createServiceFaults()
   const front = createFront({ services: frontServices(model, emulators), principals, access, faults, log })
   const control = createControl({ containers: () => containers, ledger, log, metrics, model: () => model })
+  const customResources = createCustomResources(listener.url)
   listener.serve((request, response) => {
-    if (request.url?.startsWith('/_local/') === true) control(request, response)
+    if (request.url?.startsWith(customResources.prefix) === true) customResources.handle(request, response)
+    else if (request.url?.startsWith('/_local/') === true) control(request, response)
     else if (front.handles(request)) void front.handle(request, response)
     else
       response
@@ -220,6 +225,18 @@ async function start(
     }),
   )
   parts.gateway = gateway
+  const extras = consoleExtras(whatsapp?.controlUrl)
+  const distributions = await startDistributions(model, options, extras, log, (spec) =>
+    client(
+      principals.register({
+        kind: 'service',
+        title: `distribution ${spec.title}`,
+        service: 'cloudfront.amazonaws.com',
+        sourceArn: spec.arn,
+      }),
+    ),
+  )
+  for (const { running } of distributions) until('console', running)
   const localize = localizer(
     [
       ...model.httpApis.map(({ apiId, stageName }) => ({
@@ -233,7 +250,12 @@ async function start(
       })),
     ],
     model.region,
+    new Map([
+      ...distributions.map(({ spec, running }) => [`https://${spec.domainName}`, running.url] as const),
+      ...model.buckets.map(({ name }) => [`https://${name}.s3.${model.region}.amazonaws.com`, listener.url] as const),
+    ]),
   )
+  for (const { running } of distributions) running.localize(localize)
   host = until(
     'functions',
     createFunctionHost({
@@ -247,6 +269,7 @@ async function start(
       log,
     }),
   )
+  await customResources.create(model.customResources, host, localize)
   progress('APIs and functions are ready')
 
   parts.events = until(
@@ -322,6 +345,8 @@ async function start(
   return {
     httpUrl,
     liveUrl: output('LiveApiUrl'),
+    consoleUrl: distributions[0]?.running.url,
+    tellConsole: (given) => extras.tell(given),
     sendsQueueUrl: output('SendsQueueUrl'),
     sendsFifoQueueUrl: output('SendsFifoQueueUrl'),
     adminApiKey,
@@ -340,6 +365,25 @@ async function start(
     crashed: crash.promise,
     stop: unwind,
   }
+}
+
+/** Each on a port of its own, counted up from the one above the APIs'. */
+async function startDistributions(
+  model: Model,
+  options: LocalOptions,
+  extras: ExtraRoute,
+  log: EngineLog,
+  clientOf: (spec: DistributionSpec) => PrincipalClientConfig,
+) {
+  const first = options.consolePort ?? (options.port === 0 ? 0 : options.port + 1)
+  const running: { readonly spec: DistributionSpec; readonly running: RunningDistribution }[] = []
+  for (const [index, spec] of model.distributions.entries()) {
+    const port = first === 0 ? 0 : first + index
+    await assertFree(port)
+    const distribution = await startDistribution({ spec, port, client: clientOf(spec), log, extraRoutes: [extras] })
+    running.push({ spec, running: distribution })
+  }
+  return running
 }
 
 /** As `Promise.all`, but also after a failure only once all have settled: what did start must be known when it is undone. */

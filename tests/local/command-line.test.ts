@@ -31,6 +31,7 @@ describe('the command line of npm start', () => {
 describe('the next steps', () => {
   const urls = {
     httpUrl: 'http://127.0.0.1:4500',
+    consoleUrl: undefined,
     liveUrl: 'ws://127.0.0.1:4500/live',
     sendsQueueUrl: 'http://127.0.0.1:1/0/sends',
     simulatorUrl: 'http://127.0.0.1:2',

@@ -50,6 +50,8 @@ function refused(errorType: string, errorMessage: string): InvokeResult {
 /** Event source mappings poll under the function's own role and need no permission. */
 export function mayInvoke(permissions: readonly PermissionSpec[], functionArn: string, source: InvokeSource): boolean {
   if (source.service === 'mapping') return true
+  // CloudFormation invokes with the rights of who deploys.
+  if (source.service === 'cloudformation.amazonaws.com') return true
   return permissions.some(
     (permission) =>
       permission.functionArn === functionArn &&

@@ -6,18 +6,31 @@ import type { HttpResponse } from './http-response.ts'
 export function preflightAnswer(cors: CorsSpec, origin: string): HttpResponse {
   const allowed = originHeaders(cors, origin)
   if (allowed === undefined) return { status: 204, headers: {}, body: Buffer.alloc(0) }
-  const headers: Record<string, string> = { ...allowed }
+  return { status: 204, headers: { ...allowed, ...preflightHeaders(cors) }, body: Buffer.alloc(0) }
+}
+
+function preflightHeaders(cors: CorsSpec): Record<string, string> {
+  const headers: Record<string, string> = {}
   if (cors.allowMethods.length > 0) headers['access-control-allow-methods'] = cors.allowMethods.join(',')
   if (cors.allowHeaders.length > 0) headers['access-control-allow-headers'] = cors.allowHeaders.join(',')
   if (cors.maxAgeSeconds !== undefined) headers['access-control-max-age'] = String(cors.maxAgeSeconds)
-  return { status: 204, headers, body: Buffer.alloc(0) }
+  return headers
 }
 
-/** The answer with the API's CORS headers in place of the function's own. */
-export function withCors(response: HttpResponse, cors: CorsSpec, origin: string | undefined): HttpResponse {
+/**
+ * The answer with the API's CORS headers in place of the function's own; its status stays. A preflight that a route took has
+ * those of a preflight.
+ */
+export function withCors(
+  response: HttpResponse,
+  cors: CorsSpec,
+  origin: string | undefined,
+  isPreflight: boolean,
+): HttpResponse {
   const own = Object.entries(response.headers).filter(([name]) => !name.startsWith('access-control-'))
   const allowed = origin === undefined ? undefined : originHeaders(cors, origin)
-  return { ...response, headers: { ...Object.fromEntries(own), ...allowed } }
+  const asked = isPreflight && allowed !== undefined ? preflightHeaders(cors) : {}
+  return { ...response, headers: { ...Object.fromEntries(own), ...allowed, ...asked } }
 }
 
 function originHeaders(cors: CorsSpec, origin: string): Record<string, string> | undefined {

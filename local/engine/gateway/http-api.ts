@@ -43,15 +43,15 @@ export function createHttpApi(spec: HttpApiSpec, invoker: Invoker, log: EngineLo
     const routedPath = pathInStage(spec.stageName, request.path)
     const match = routedPath === undefined ? undefined : routes.match(request.method, routedPath)
     if (match === undefined) {
-      const preflight = request.method === 'OPTIONS' && origin !== undefined
-      if (preflight && spec.cors !== undefined) return preflightAnswer(spec.cors, origin)
+      if (isPreflight(request) && origin !== undefined && spec.cors !== undefined)
+        return preflightAnswer(spec.cors, origin)
       return allowed(request, gatewayAnswer(404, 'Not Found'))
     }
     return allowed(request, await authorized(request, match))
   }
 
   const allowed = (request: GatewayRequest, response: HttpResponse): HttpResponse =>
-    spec.cors === undefined ? response : withCors(response, spec.cors, header(request, 'origin'))
+    spec.cors === undefined ? response : withCors(response, spec.cors, header(request, 'origin'), isPreflight(request))
 
   const authorized = async (request: GatewayRequest, match: RouteMatch): Promise<HttpResponse> => {
     const { route } = match
@@ -168,4 +168,8 @@ function send(res: ServerResponse, response: HttpResponse, requestId: string): v
   if (response.status !== 204 && response.status !== 304) res.setHeader('content-length', response.body.length)
   res.writeHead(response.status)
   res.end(response.body)
+}
+
+function isPreflight(request: GatewayRequest): boolean {
+  return request.method === 'OPTIONS' && header(request, 'access-control-request-method') !== undefined
 }

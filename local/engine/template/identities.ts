@@ -139,6 +139,15 @@ export function identify(naming: Naming, place: Place): Identity {
       const serviceArn = arn('ecs', `service/${cluster}/${name}`)
       return { ref: serviceArn, name, attributes: { ServiceArn: serviceArn, Name: name } }
     }
+    case 'AWS::CloudFront::Distribution': {
+      const id = `E${shortId(generated, 13).toUpperCase()}`
+      const distributionArn = `arn:aws:cloudfront::${place.account}:distribution/${id}`
+      return {
+        ref: id,
+        name: id,
+        attributes: { Id: id, Arn: distributionArn, DomainName: `d${shortId(generated, 13)}.cloudfront.net` },
+      }
+    }
     case 'AWS::Logs::LogGroup': {
       const name = named('LogGroupName')
       return { ref: name, name, attributes: { Arn: arn('logs', `log-group:${name}:*`) } }

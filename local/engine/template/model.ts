@@ -3,6 +3,7 @@ import type { Assembly } from './assembly.ts'
 import { TemplateError } from './errors.ts'
 import { readHttpApis, readWebSocketApis } from './read-apis.ts'
 import { readBuckets, readKeys, readParameters, readQueues, readSecrets, readTables } from './read-data.ts'
+import { readCustomResources, readDistributions } from './read-distributions.ts'
 import { readFunctions, readMappings, readPermissions } from './read-functions.ts'
 import { readResourcePolicies, readRoles } from './read-policies.ts'
 import { readRules } from './read-rules.ts'
@@ -58,6 +59,8 @@ export function readModel(assembly: Assembly, options: ModelOptions): Model {
     webSocketApis: readWebSocketApis(resources, { region, account }),
     rules: readRules(resources),
     services: readServices(resources),
+    distributions: readDistributions(resources),
+    customResources: readCustomResources(resources),
     outputs: resources.outputs,
     inert: resources.inert,
   }

@@ -7,7 +7,7 @@ import { TemplateError } from './errors.ts'
 import { attributeOf, type Identity, identify, inertAttribute, type Naming, type Place } from './identities.ts'
 import { conditionHolds, evaluate, type Scope } from './intrinsics.ts'
 import { isObject, type JsonObject, objectAt, onlyKeys, optional, stringAt } from './json.ts'
-import { resourceType } from './resource-types.ts'
+import { isCustom, resourceType } from './resource-types.ts'
 
 export interface Resource {
   /** `Stack/LogicalId` */
@@ -23,6 +23,8 @@ export interface Resource {
 
 export interface Resources {
   ofType(...types: readonly string[]): readonly Resource[]
+  /** Of the types `Custom::…`. */
+  custom(): readonly Resource[]
   readonly outputs: Readonly<Record<string, string>>
   readonly inert: readonly { readonly at: string; readonly type: string; readonly reason: string }[]
 }
@@ -80,7 +82,7 @@ export function readResources(
     const scope = scopes.get(stack.stackName)
     if (scope === undefined) continue
     const properties = objectAt(evaluate(node['Properties'] ?? {}, scope, at), at)
-    onlyKeys(properties, [...kind.reads, ...kind.ignores], `${at} (${naming.type})`)
+    if (!isCustom(naming.type)) onlyKeys(properties, [...kind.reads, ...kind.ignores], `${at} (${naming.type})`)
     const title = titleOf(node, naming.logicalId)
     const identity = identify(naming, place)
     const list = resources.get(naming.type) ?? []
@@ -98,7 +100,12 @@ export function readResources(
       if (typeof value === 'string') outputs[`${stack.stackName}.${name}`] = value
     }
   }
-  return { ofType: (...types) => types.flatMap((type) => resources.get(type) ?? []), outputs, inert }
+  return {
+    ofType: (...types) => types.flatMap((type) => resources.get(type) ?? []),
+    custom: () => [...resources].flatMap(([type, list]) => (isCustom(type) ? list : [])),
+    outputs,
+    inert,
+  }
 }
 
 function stackScope(

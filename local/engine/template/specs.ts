@@ -154,6 +154,25 @@ export interface ServiceSpec {
   readonly taskDefinition: TaskDefinitionSpec
 }
 
+export interface DistributionSpec {
+  readonly arn: string
+  /** `….cloudfront.net` */
+  readonly domainName: string
+  readonly title: string
+  readonly bucketName: string
+  readonly rootObject: string | undefined
+  /** Added to every answer, by lower-case name. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface CustomResourceSpec {
+  readonly logicalId: string
+  /** `Custom::…` */
+  readonly type: string
+  readonly functionArn: string
+  readonly properties: Readonly<Record<string, unknown>>
+}
+
 /** A mapping as the template has it; who polls, and the emulator's stream ARN, are added when it starts. */
 export interface MappingSpec {
   readonly mappingId: string
@@ -198,6 +217,8 @@ export interface Model {
   readonly webSocketApis: readonly WebSocketApiSpec[]
   readonly rules: readonly EventRuleSpec[]
   readonly services: readonly ServiceSpec[]
+  readonly distributions: readonly DistributionSpec[]
+  readonly customResources: readonly CustomResourceSpec[]
   readonly outputs: Readonly<Record<string, string>>
   /** Resources of types that have nothing to run, with the reason; for `GET /_local/health`. */
   readonly inert: readonly { readonly at: string; readonly type: string; readonly reason: string }[]

@@ -121,6 +121,8 @@ function model(endpoint: string): Model {
     rules: [],
     services: [],
     outputs: {},
+    distributions: [],
+    customResources: [],
     inert: [],
   }
 }

@@ -408,6 +408,19 @@ describe('CORS', () => {
     expect(functions.invocations).toHaveLength(0)
   })
 
+  it('a preflight that a route takes has the status of its function, and the headers of a preflight', async () => {
+    const { url } = await serve(api([route('OPTIONS /{proxy+}', 'root')], { cors }), {
+      root: () => ({ statusCode: 204 }),
+    })
+    const answer = await fetch(`${url}/connections`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://console.example', 'access-control-request-method': 'GET' },
+    })
+    expect(answer.status).toBe(204)
+    expect(answer.headers.get('access-control-allow-methods')).toBe('GET,POST')
+    expect(answer.headers.get('access-control-allow-origin')).toBe('https://console.example')
+  })
+
   it('an origin that is not allowed gets no CORS headers', async () => {
     const { url } = await serve(api(guarded, { cors }), {})
     const answer = await fetch(url, { method: 'OPTIONS', headers: { origin: 'https://evil.example' } })
