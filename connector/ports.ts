@@ -7,7 +7,7 @@
  *                 whatsapp (Baileys adapter) → auth state, egress gate
  */
 import type { ConnectionEnd } from '../shared/domain/disconnect.ts'
-import type { OperationError, OperationRequest, OperationResult } from '../shared/domain/operations.ts'
+import type { OperationError, OperationRequest, OperationResult, SeenPresence } from '../shared/domain/operations.ts'
 import type {
   ConnectionChange,
   ConnectionRow,
@@ -124,6 +124,8 @@ export type SocketEvent =
   | { readonly kind: 'passkey_required' }
   /** Pairing succeeded and is durable. A 515 close follows. */
   | { readonly kind: 'paired'; readonly jid: string; readonly lid?: string; readonly phoneNumber: string }
+  /** Of a contact whose presence was asked for. */
+  | { readonly kind: 'presence'; readonly seen: SeenPresence }
   | { readonly kind: 'open'; readonly jid: string; readonly lid?: string }
   /** Exactly once, last. */
   | { readonly kind: 'closed'; readonly end: ConnectionEnd }

@@ -169,6 +169,10 @@ export class LiveApi extends Construct {
               NewImage: { status: { S: FilterRule.or('succeeded', 'failed') } },
             },
           }),
+          FilterCriteria.filter({
+            eventName: FilterRule.or('INSERT', 'MODIFY'),
+            dynamodb: { Keys: { key: { S: FilterRule.beginsWith('presence#') } } },
+          }),
         ],
       }),
     )

@@ -25,6 +25,7 @@ import { LifecycleRunner } from './lifecycle-runner.ts'
 import { Liveness } from './liveness.ts'
 import { Operations } from './operations.ts'
 import { Outbox } from './outbox.ts'
+import { PresenceTeller } from './presence-teller.ts'
 import { errorName, RowWriter } from './row-writer.ts'
 import { SessionAuth } from './session-auth.ts'
 import { SessionLogin } from './session-login.ts'
@@ -60,6 +61,7 @@ class ConnectionSession implements Session {
   readonly #writer: RowWriter
   readonly #outbox: Outbox
   readonly #operations: Operations
+  readonly #presences: PresenceTeller
   readonly #auth: SessionAuth
   readonly #lifecycle: LifecycleRunner
   readonly #liveness: Liveness
@@ -125,6 +127,7 @@ class ConnectionSession implements Session {
       },
     })
     this.#operations = new Operations(this.ref, dependencies.operations, this.#store)
+    this.#presences = new PresenceTeller(this.ref, dependencies.operations, this.#store)
     this.#auth = new SessionAuth(this.ref, dependencies.authStates, this.#store)
     this.#liveness = new Liveness(clock, random, settings, () => this.#lifecycle.dispatch({ kind: 'liveness_failed' }))
     this.#login = new SessionLogin(this.ref, logins, () => this.#lifecycle.dispatch({ kind: 'login_granted' }))
@@ -437,6 +440,10 @@ class ConnectionSession implements Session {
   }
 
   #heard(event: SocketEvent): void {
+    if (event.kind === 'presence') {
+      this.#presences.seen(event.seen)
+      return
+    }
     // In a handover nothing follows but the end: what was not acknowledged is the next owner's.
     if (event.kind === 'closed' && this.#lifecycle.state.phase.kind === 'draining') {
       this.#outbox.setMode({ kind: 'hold', note: '' })

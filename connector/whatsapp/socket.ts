@@ -100,6 +100,7 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#state = state
     this.#listener = listener
     this.#presences = new PresenceWatch(state)
+    this.#presences.watch(sock.ev, (seen) => this.#emit({ kind: 'presence', seen }))
     const client = sock.ws as unknown as ClientWithSocket
     this.#web = client.socket
     this.#gate = gateEgress(this.#web, state, request.holding, (why) => {

@@ -8,13 +8,14 @@ import type {
   MessageEvent,
   MessageFrame,
   OperationFrame,
+  PresenceFrame,
 } from '../../shared/api/live.ts'
 import { toMessage } from '../../shared/api/messages.ts'
-import { toOperation } from '../../shared/api/operations.ts'
+import { toOperation, toPresence } from '../../shared/api/operations.ts'
 import type { Problem } from '../../shared/api/problems.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
-import type { OperationRow } from '../../shared/domain/stores/operations.ts'
+import type { OperationRow, PresenceRow } from '../../shared/domain/stores/operations.ts'
 import type { ConnectionRef, IsoTime } from '../../shared/domain/words.ts'
 import { isoNow } from '../time.ts'
 
@@ -89,6 +90,15 @@ export function operationFrame(before: OperationRow | undefined, after: Operatio
     version: after.version,
     data: toOperation(after),
   }
+}
+
+/** Undefined where nothing but the write is new. */
+export function presenceFrame(before: PresenceRow | undefined, after: PresenceRow): PresenceFrame | undefined {
+  const data = toPresence(after)
+  if (before !== undefined && JSON.stringify(toPresence(before)) === JSON.stringify(data)) return undefined
+  const { connectionId, version, contact } = after
+  const id = `${connectionId}:presence:${contact.lid ?? contact.phoneNumber}:${version}`
+  return { id, event: 'presence', at: after.updatedAt, connectionId, version, data }
 }
 
 function messageEvent(row: MessageRow): MessageEvent {

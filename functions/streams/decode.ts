@@ -2,10 +2,10 @@ import type { AttributeValue as StoredValue } from '@aws-sdk/client-dynamodb'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import type { AttributeValue, DynamoDBRecord } from 'aws-lambda'
 import { z } from 'zod'
-import { isOperationKey, toOperationRow } from '../../shared/aws/operations.ts'
+import { isOperationKey, isPresenceKey, toOperationRow } from '../../shared/aws/operations.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
-import type { OperationRow } from '../../shared/domain/stores/operations.ts'
+import type { OperationRow, PresenceRow } from '../../shared/domain/stores/operations.ts'
 
 type Image = Record<string, AttributeValue>
 
@@ -52,6 +52,21 @@ const operationShape = z.looseObject({
 export function operationOf(image: Image): OperationRow | undefined {
   if (image.key?.S === undefined || !isOperationKey(image.key.S)) return undefined
   return toOperationRow(operationShape.parse(plain(image)))
+}
+
+const presenceShape = z.looseObject({
+  businessProfileId: z.string(),
+  connectionId: z.string(),
+  contact: z.looseObject({}),
+  presence: z.string(),
+  version: z.number(),
+  updatedAt: z.string(),
+})
+
+/** Undefined for the other items of the table. */
+export function presenceOf(image: Image): PresenceRow | undefined {
+  if (image.key?.S === undefined || !isPresenceKey(image.key.S)) return undefined
+  return presenceShape.parse(plain(image)) as unknown as PresenceRow
 }
 
 /** What a stream record says of its item: absent before it was created, absent after it was removed. */

@@ -3,9 +3,9 @@ import { liveStore } from '../../shared/aws/live.ts'
 import { liveChanges } from '../../shared/aws/live-changes.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
 import { configure } from '../config.ts'
-import { messageFrame, operationFrame } from '../live/frames.ts'
+import { messageFrame, operationFrame, presenceFrame } from '../live/frames.ts'
 import { socketsAt } from '../live/sockets.ts'
-import { imagesOf, messageOf, operationOf } from './decode.ts'
+import { imagesOf, messageOf, operationOf, presenceOf } from './decode.ts'
 import { messageFigures } from './figures.ts'
 import { publisher } from './publisher.ts'
 import { RetryQueue } from './retry-queue.ts'
@@ -35,6 +35,13 @@ export const handler = publisher({
       const frame = operationFrame(images.before && operationOf(images.before), operation)
       const { businessProfileId, operationId } = operation
       return { news: frame && { businessProfileId, key: operationId, frame }, figures: [] }
+    }
+    const presence = images.after && presenceOf(images.after)
+    if (presence !== undefined) {
+      const frame = presenceFrame(images.before && presenceOf(images.before), presence)
+      const { businessProfileId, connectionId, contact } = presence
+      const key = `${connectionId}#presence#${contact.lid ?? contact.phoneNumber}`
+      return { news: frame && { businessProfileId, key, frame }, figures: [] }
     }
     const after = images.after && messageOf(images.after)
     if (after === undefined) return { figures: [] }

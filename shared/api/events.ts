@@ -3,7 +3,7 @@ import { idSchema, isoTimeSchema } from './common.ts'
 import { type Connection, connectionSchema } from './connections.ts'
 import type { Message } from './messages.ts'
 import { messageSchema } from './messages.ts'
-import { type AnyOperation, anyOperationSchema } from './operations.ts'
+import { type AnyOperation, anyOperationSchema, presenceSchema } from './operations.ts'
 
 /**
  * Every event that leaves Holdfast, said once. EventBridge and webhooks carry them as they are here; the live API has those
@@ -219,6 +219,16 @@ export const events = {
     summary: 'A command with an answer has ended, also where the call that asked for it was given the answer.',
     data: anyOperationSchema,
     example: exampleOperation,
+  },
+  presence: {
+    subject: 'connection',
+    summary: 'A contact whose presence is followed came online, left, types or records.',
+    data: presenceSchema,
+    example: {
+      connectionId,
+      contact: { phoneNumber: '+4915112345678', lid: '103981532254412@lid' },
+      presence: 'typing',
+    },
   },
   'webhook-paused': {
     subject: 'webhook',

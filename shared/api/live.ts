@@ -3,7 +3,7 @@ import { idSchema, isoTimeSchema } from './common.ts'
 import { connectionSchema } from './connections.ts'
 import { connectionEvents, messageEvents } from './events.ts'
 import { messageSchema } from './messages.ts'
-import { anyOperationSchema } from './operations.ts'
+import { anyOperationSchema, presenceSchema } from './operations.ts'
 import { problemSchema } from './problems.ts'
 
 export { type ConnectionEvent, connectionEvents, type MessageEvent, messageEvents } from './events.ts'
@@ -84,6 +84,11 @@ export const operationFrameSchema = z
   .strictObject({ ...ofConnection, event: z.literal('operation-completed'), data: anyOperationSchema })
   .meta({ id: 'OperationFrame' })
 
+/** `version` is the contact's. */
+export const presenceFrameSchema = z
+  .strictObject({ ...ofConnection, event: z.literal('presence'), data: presenceSchema })
+  .meta({ id: 'PresenceFrame' })
+
 /**
  * All connections that the socket listens to. Large ones come in `parts` frames, `part` from 1; the snapshot is complete
  * with the last part. Connections that a client knows and that are in no part are gone, unless a frame said otherwise
@@ -154,6 +159,7 @@ export const liveFrameSchema = z
     connectionDeletedFrameSchema,
     messageFrameSchema,
     operationFrameSchema,
+    presenceFrameSchema,
     snapshotFrameSchema,
     resumedFrameSchema,
     pongFrameSchema,
@@ -165,12 +171,14 @@ export type LiveFrame = z.infer<typeof liveFrameSchema>
 export type ConnectionFrame = z.infer<typeof connectionFrameSchema>
 export type MessageFrame = z.infer<typeof messageFrameSchema>
 export type OperationFrame = z.infer<typeof operationFrameSchema>
+export type PresenceFrame = z.infer<typeof presenceFrameSchema>
 /** A change of one item, as opposed to an answer to this one socket. */
 export const changeFrameSchema = z.discriminatedUnion('event', [
   connectionFrameSchema,
   connectionDeletedFrameSchema,
   messageFrameSchema,
   operationFrameSchema,
+  presenceFrameSchema,
 ])
 export type ChangeFrame = z.infer<typeof changeFrameSchema>
 export type SnapshotFrame = z.infer<typeof snapshotFrameSchema>

@@ -1,6 +1,12 @@
 import { z } from 'zod'
-import { type OperationKind, operationErrorCodes, operationKinds, operationStatuses } from '../domain/operations.ts'
-import type { OperationRow } from '../domain/stores/operations.ts'
+import {
+  contactPresences,
+  type OperationKind,
+  operationErrorCodes,
+  operationKinds,
+  operationStatuses,
+} from '../domain/operations.ts'
+import type { OperationRow, PresenceRow } from '../domain/stores/operations.ts'
 import { idSchema, isoTimeSchema } from './common.ts'
 import { given } from './connections.ts'
 import type { Scope } from './scopes.ts'
@@ -99,4 +105,20 @@ export function toOperation(row: OperationRow): AnyOperation {
     updatedAt: row.updatedAt,
     ...given('completedAt', row.completedAt),
   }
+}
+
+/** Where a contact is whose presence is followed. */
+export const presenceSchema = z
+  .strictObject({
+    connectionId: idSchema,
+    contact: z.strictObject({ phoneNumber: z.string().optional(), lid: z.string().optional() }),
+    presence: z.enum(contactPresences),
+    lastSeenAt: isoTimeSchema.optional().meta({ description: 'With `unavailable`, where the contact shows it.' }),
+  })
+  .meta({ id: 'Presence' })
+export type Presence = z.infer<typeof presenceSchema>
+
+export function toPresence(row: PresenceRow): Presence {
+  const { connectionId, contact, presence } = row
+  return { connectionId, contact: { ...contact }, presence, ...given('lastSeenAt', row.lastSeenAt) }
 }

@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
-import type { OperationOutcome } from '../domain/operations.ts'
+import type { OperationOutcome, SeenPresence } from '../domain/operations.ts'
 import type { ApiOperations, OperationRow, WorkerOperations } from '../domain/stores/operations.ts'
 import type { ConnectionRef, PartitionId } from '../domain/words.ts'
 import { attributeNames, type Change, putIf, update } from './expressions.ts'
@@ -68,6 +68,18 @@ async function listPending({ documents, table }: StoreTable, partition: Partitio
 const noLongerPending = { waitingPartition: null, waitingOrder: null } as const
 const isPending = '#status = :pending'
 
+const presencePrefix = 'presence#'
+/** Nobody reads it again; a contact that is heard of later goes on from its version. */
+const presenceKeptSeconds = 24 * 3600
+
+const presenceKey = (ref: ConnectionRef, { contact }: SeenPresence) => ({
+  connectionKey: connectionKey(ref),
+  key: `${presencePrefix}${contact.lid ?? contact.phoneNumber}`,
+})
+
+/** True of the items of the table `messages` that say where a contact is. */
+export const isPresenceKey = (key: string): boolean => key.startsWith(presencePrefix)
+
 /** Undefined where it is too large to be kept. */
 function ended(outcome: OperationOutcome): Change['set'] | undefined {
   if (outcome.status === 'failed') return { status: 'failed', error: outcome.error }
@@ -77,7 +89,7 @@ function ended(outcome: OperationOutcome): Change['set'] | undefined {
   return packedResult.length > storedBytesMax ? undefined : { status: 'succeeded', packedResult }
 }
 
-/** The connector's side. `get` 1 RCU, `listPending` 0.5 RCU per 4 KB, `begin` 2 WCU, `complete` 2 WCU per KB. */
+/** The connector's side. `get` 1 RCU, `listPending` 0.5 RCU per 4 KB, `begin` 2 WCU, `complete` 2 WCU per KB, `tellPresence` 1 WCU. */
 export function workerOperations(store: StoreTable): WorkerOperations {
   const { documents, table } = store
   const write = (ref: ConnectionRef, operationId: string, change: Change) =>
@@ -114,6 +126,26 @@ export function workerOperations(store: StoreTable): WorkerOperations {
       if (written.kind === 'landed') return { kind: 'written' }
       if (written.item === undefined) return { kind: 'gone' }
       return { kind: toOperationRow(written.item).epoch > epoch ? 'fenced' : 'stale' }
+    },
+
+    async tellPresence(ref, epoch, seen, now) {
+      const { businessProfileId, connectionId } = ref
+      const { contact, presence, lastSeenAt = null } = seen
+      const expireAt = Math.floor(Date.parse(now) / 1000) + presenceKeptSeconds
+      const set = { businessProfileId, connectionId, contact, presence, lastSeenAt, epoch, updatedAt: now, expireAt }
+      const written = await conditional(() =>
+        documents.send(
+          new UpdateCommand(
+            update(table, presenceKey(ref, seen), {
+              set,
+              compute: { version: 'if_not_exists(#version, :zero) + :one' },
+              condition: 'attribute_not_exists(#epoch) OR #epoch <= :epoch',
+              values: { ':epoch': epoch, ':zero': 0, ':one': 1 },
+            }),
+          ),
+        ),
+      )
+      return { kind: written.kind === 'landed' ? 'written' : 'fenced' }
     },
   }
 }

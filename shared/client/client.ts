@@ -1,8 +1,11 @@
 import { Http, type HttpOptions } from './http.ts'
 import { Live, type LiveOptions } from './live.ts'
 import { Connections } from './resources/connections.ts'
+import { Contacts } from './resources/contacts.ts'
+import { Groups } from './resources/groups.ts'
 import { Media } from './resources/media.ts'
 import { Messages } from './resources/messages.ts'
+import { Operations } from './resources/operations.ts'
 
 export interface ClientOptions extends HttpOptions, LiveOptions {}
 
@@ -13,6 +16,9 @@ export class HoldfastClient {
   readonly connections: Connections
   readonly media: Media
   readonly messages: Messages
+  readonly contacts: Contacts
+  readonly groups: Groups
+  readonly operations: Operations
   /** Opens its socket with the first listener. */
   readonly live: Live
 
@@ -21,6 +27,9 @@ export class HoldfastClient {
     this.connections = new Connections(this.http)
     this.media = new Media(this.http, options.fetch)
     this.messages = new Messages(this.http)
+    this.contacts = new Contacts(this.http)
+    this.groups = new Groups(this.http)
+    this.operations = new Operations(this.http)
     this.live = new Live(this.http, options)
   }
 }

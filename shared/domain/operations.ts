@@ -30,6 +30,17 @@ export interface ContactProfile extends Person {
   readonly pictureUrl?: string
 }
 
+export const contactPresences = ['available', 'unavailable', 'typing', 'recording'] as const
+export type ContactPresence = (typeof contactPresences)[number]
+
+/** What WhatsApp told of a contact whose presence is followed. */
+export interface SeenPresence {
+  readonly contact: Person
+  readonly presence: ContactPresence
+  /** With `unavailable`, where the contact shows it. */
+  readonly lastSeenAt?: IsoTime
+}
+
 export const groupRoles = ['member', 'admin', 'owner'] as const
 export type GroupRole = (typeof groupRoles)[number]
 

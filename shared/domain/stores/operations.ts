@@ -1,4 +1,10 @@
-import type { OperationError, OperationOutcome, OperationRequest, OperationResult } from '../operations.ts'
+import type {
+  OperationError,
+  OperationOutcome,
+  OperationRequest,
+  OperationResult,
+  SeenPresence,
+} from '../operations.ts'
 import type { ConnectionRef, Epoch, IsoTime, PartitionId } from '../words.ts'
 import type { FencedWrite } from './connections.ts'
 
@@ -57,6 +63,15 @@ export interface WorkerOperations {
     outcome: OperationOutcome,
     now: IsoTime,
   ): Promise<CompleteOutcome>
+  /** Takes the place of what was told of the contact before. Conditional on the epoch. */
+  tellPresence(ref: ConnectionRef, epoch: Epoch, seen: SeenPresence, now: IsoTime): Promise<FencedWrite>
+}
+
+/** The latest of one contact, as stored beside the operations, for the table's stream: sort key `presence#<LID or number>`. */
+export interface PresenceRow extends ConnectionRef, SeenPresence {
+  readonly version: number
+  readonly epoch: Epoch
+  readonly updatedAt: IsoTime
 }
 
 export type AcceptOperationOutcome =

@@ -4,6 +4,7 @@ import type {
   BeginOutcome,
   CompleteOutcome,
   OperationRow,
+  PresenceRow,
   WorkerOperations,
 } from '../../../shared/domain/stores/operations.ts'
 import type { ConnectionRef, PartitionId } from '../../../shared/domain/words.ts'
@@ -16,6 +17,9 @@ const resultBytesMax = 1024 * 1024
 export class ModelOperationTable {
   /** By connection key, then by operation id. */
   readonly rows = new Map<string, OperationRow>()
+
+  /** What was told of contacts, in order. */
+  readonly presences: PresenceRow[] = []
 
   find(ref: ConnectionRef, operationId: string): OperationRow | undefined {
     return this.rows.get(`${keyOf(ref)} ${operationId}`)
@@ -57,6 +61,15 @@ export function modelOperations(table: ModelOperationTable, network?: StoreNetwo
         if (row.status !== 'pending') return { kind: 'stale' }
         table.put({ ...ended(row, outcome, now), epoch })
         return { kind: 'written' }
+      }),
+    tellPresence: (ref, epoch, seen, now) =>
+      request(network, 'operations.tellPresence', ref, () => {
+        const before = table.presences.findLast(
+          (row) => keyOf(row) === keyOf(ref) && row.contact.lid === seen.contact.lid,
+        )
+        if (before !== undefined && before.epoch > epoch) return { kind: 'fenced' as const }
+        table.presences.push({ ...ref, ...seen, epoch, version: (before?.version ?? 0) + 1, updatedAt: now })
+        return { kind: 'written' as const }
       }),
   }
 }
