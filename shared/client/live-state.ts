@@ -10,7 +10,7 @@ interface Seen {
   readonly told: boolean
 }
 
-/** Messages whose versions are remembered. */
+/** Messages, operations and presences whose versions are remembered. */
 const messagesMax = 20_000
 
 /**
@@ -20,7 +20,7 @@ const messagesMax = 20_000
 export class LiveState {
   readonly #connections = new Map<string, Connection>()
   readonly #seenConnections = new Map<string, Seen>()
-  readonly #seenMessages = new Map<string, number>()
+  readonly #seenItems = new Map<string, number>()
   #parts: { readonly version: number; readonly connections: Map<number, readonly Connection[]> } | undefined
   #changedOnThisSocket = new Set<string>()
   #hadSnapshot = false
@@ -82,7 +82,12 @@ export class LiveState {
 
   /** Whether it is news. */
   #takeChange(frame: ChangeFrame): boolean {
-    if ('messageId' in frame.data) return this.#takeMessage(frame.data.messageId, frame.version)
+    if ('messageId' in frame.data) return this.#takeItem(frame.data.messageId, frame.version)
+    if (frame.event === 'operation-completed') return this.#takeItem(frame.data.operationId, frame.version)
+    if (frame.event === 'presence') {
+      const { lid, phoneNumber } = frame.data.contact
+      return this.#takeItem(`${frame.connectionId} ${lid ?? phoneNumber}`, frame.version)
+    }
     const { connectionId, version, data } = frame
     this.#changedOnThisSocket.add(connectionId)
     const seen = this.#seenConnections.get(connectionId)
@@ -93,15 +98,15 @@ export class LiveState {
     return true
   }
 
-  #takeMessage(messageId: string, version: number): boolean {
-    const seen = this.#seenMessages.get(messageId)
+  #takeItem(id: string, version: number): boolean {
+    const seen = this.#seenItems.get(id)
     if (seen !== undefined && version <= seen) return false
     // The oldest are the first of the map.
-    this.#seenMessages.delete(messageId)
-    this.#seenMessages.set(messageId, version)
-    for (const oldest of this.#seenMessages.keys()) {
-      if (this.#seenMessages.size <= messagesMax) break
-      this.#seenMessages.delete(oldest)
+    this.#seenItems.delete(id)
+    this.#seenItems.set(id, version)
+    for (const oldest of this.#seenItems.keys()) {
+      if (this.#seenItems.size <= messagesMax) break
+      this.#seenItems.delete(oldest)
     }
     return true
   }

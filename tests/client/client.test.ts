@@ -156,6 +156,32 @@ describe('live', () => {
     expect(client.live.connections.get('con_1')).toMatchObject({ version: 6 })
   })
 
+  it('tells the ends of operations and where contacts are, each by its own version, and keeps the connection', async () => {
+    const api = await service(tickets)
+    const client = clientOf(api)
+    const told: string[] = []
+    client.live.on('operation-completed', ({ operationId }) => told.push(operationId))
+    client.live.on('presence', ({ presence }) => told.push(presence))
+    const last = next(client, 'whatsapp-connected')
+    const socket = await api.socket(0)
+    socket.send(snapshot(1, 1, 1, connection('con_1', 5)))
+    const operation = frame('operation-completed', { operationId: 'opr_1', connectionId: 'con_1' }, 2, 'con_1')
+    const presence = (state: string, version: number) =>
+      frame('presence', { connectionId: 'con_1', contact: { lid: '1@lid' }, presence: state }, version, 'con_1')
+    for (const sent of [
+      operation,
+      operation,
+      presence('available', 7),
+      presence('typing', 8),
+      presence('available', 7),
+    ])
+      socket.send(sent)
+    socket.send(change('whatsapp-connected', connection('con_1', 6)))
+    await last
+    expect(told).toEqual(['opr_1', 'available', 'typing'])
+    expect(client.live.connections.get('con_1')).toMatchObject({ version: 6 })
+  })
+
   it('does not bring back what was deleted', async () => {
     const api = await service(tickets)
     const client = clientOf(api)
