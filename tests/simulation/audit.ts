@@ -83,8 +83,7 @@ const wakeGapMs = defaultSessionSettings.wakeGapMs * 0.9
 const stableMs = defaultSessionSettings.stableAfterMs * 0.9
 /** A first try, which is not counted, and five attempts; after them a wake at once, and one a minute at most. */
 const openingsInRowMax = 1 + defaultSessionSettings.backoffAttemptsMax
-/** What the clocks of workers are wrong by, as they are set by faults, and by what they run too fast. */
-const clockErrorMs = 32_000
+/** By what the clocks of workers run too fast; by what they are set, the world knows. */
 const clockErrorShare = 0.04
 
 export class Audit implements CallWatcher {
@@ -257,9 +256,9 @@ export class Audit implements CallWatcher {
   }
 
   #isPunctual(whatsappId: string): void {
-    const { now } = this.#state.world
+    const { now, clocksAheadMs } = this.#state.world
     const dueAt = this.sends.get(whatsappId)?.dueAt
-    if (dueAt === undefined || now * (1 + clockErrorShare) + clockErrorMs >= dueAt) return
+    if (dueAt === undefined || now * (1 + clockErrorShare) + clocksAheadMs >= dueAt) return
     this.#violated('punctual', `${whatsappId} arrived ${Math.round(dueAt - now)} ms early`)
   }
 

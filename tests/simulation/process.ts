@@ -120,6 +120,7 @@ export class SimulatedProcess {
 
   /** Not while it stands still, nor ever after it was suspended. */
   setWallClock(byMs: number): void {
+    this.world.clocksAheadMs = Math.max(this.world.clocksAheadMs, this.#wallSetMs + byMs)
     if (this.#standstill !== undefined || this.#suspendedMs > 0) return
     this.#wallIsSet = true
     this.#wallSetMs += byMs

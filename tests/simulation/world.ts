@@ -26,6 +26,8 @@ export class World {
   /** The newest lines, oldest first. */
   readonly lines: string[] = []
   violation: Violation | undefined
+  /** How far a worker's wall clock was ever set ahead, in milliseconds. */
+  clocksAheadMs = 0
   events = 0
   readonly #queue = new EventQueue()
   readonly #hash = createHash('sha256')
