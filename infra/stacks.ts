@@ -91,6 +91,7 @@ export class ControlPlaneStack extends Stack {
     const { storage, queues } = stateful
     const live = new LiveApi(this, 'Live', { settings, storage })
     const rest = new RestApi(this, 'Rest', { settings, storage, queues, publish: live, live })
+    const pages = new Console(this, 'Console', { settings, storage, httpUrl: rest.url, liveUrl: live.url })
     new Sends(this, 'Sends', { settings, storage, queues })
     new Watchdogs(this, 'Watchdogs', { settings, storage, queues })
     const deadLetters = {
@@ -104,7 +105,6 @@ export class ControlPlaneStack extends Stack {
     functionAlarms(alarms, this, 'function-errors')
     productAlarms(alarms, settings)
     new ProductDashboard(this, 'Dashboard', { settings, deadLetters })
-    const pages = new Console(this, 'Console', { settings, storage, httpUrl: rest.url, liveUrl: live.url })
     publish(this, settings, 'ConsoleUrl', 'console-url', pages.url, 'The web console')
     publish(this, settings, 'HttpApiUrl', 'http-api-url', rest.url, 'REST API')
     publish(this, settings, 'LiveApiUrl', 'live-api-url', live.url, 'WebSocket API: connect with ?ticket=')

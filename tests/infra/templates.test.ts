@@ -170,7 +170,8 @@ describe('the synthesized templates', () => {
     }
     const parameters = all('AWS::SSM::Parameter').map((parameter) => parameter.Properties.Name)
     expect(parameters).toContain('/holdfast/dev/http-api-url')
-    expect(parameters).toHaveLength(8)
+    expect(parameters).toContain('/holdfast/dev/console-url')
+    expect(parameters).toHaveLength(9)
   })
 
   it('stay within the limits of CloudFormation', () => {
