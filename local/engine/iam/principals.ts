@@ -1,6 +1,6 @@
 /**
  * Who calls: every function, task and rule signs with an access key id of its own, so that the front reads the caller from
- * the signature's scope. Signatures are not checked: the id is what lets a caller in, and the front listens on loopback only.
+ * the signature's scope. Signatures are not checked, but for presigned URLs: the id is what lets a caller in, and the front listens on loopback only.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { Credentials } from '../contracts.ts'
@@ -16,19 +16,24 @@ export interface Principals {
   /** The same principal gets the same key as long as the process runs. */
   register(principal: Principal): Credentials
   find(accessKeyId: string): Principal | undefined
+  /** For the signatures of presigned URLs. */
+  secretOf(accessKeyId: string): string | undefined
 }
 
 export function createPrincipals(): Principals {
   const byKey = new Map<string, Principal>()
+  const secrets = new Map<string, string>()
   const salt = randomBytes(16).toString('hex')
   return {
     register(principal) {
       const id = `${salt} ${principal.kind} ${principal.title} ${principal.kind === 'service' ? principal.sourceArn : ''}`
       const credentials = credentialsFor(id)
       byKey.set(credentials.accessKeyId, principal)
+      secrets.set(credentials.accessKeyId, credentials.secretAccessKey)
       return credentials
     },
     find: (accessKeyId) => byKey.get(accessKeyId),
+    secretOf: (accessKeyId) => secrets.get(accessKeyId),
   }
 }
 
