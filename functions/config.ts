@@ -7,6 +7,8 @@ const entries = z.object({
   FLEET_TABLE: z.string().min(1),
   LIVE_TABLE: z.string().min(1),
   ACCOUNTS_TABLE: z.string().min(1),
+  AUTH_TABLE: z.string().min(1),
+  AUTH_BUCKET: z.string().min(1),
   /** This and `partition-<n>.fifo` is the URL of partition n's queue. */
   PARTITION_QUEUE_PREFIX: z.url(),
   PARTITION_COUNT: z.coerce.number().int().min(1).max(1024),

@@ -185,6 +185,40 @@ export class RestApi extends Construct {
     // What a profile's connections carry of its settings.
     admin.allowTable(tables.connections, 'Query', 'UpdateItem')
 
+    const imports = new Handler(this, 'Imports', {
+      handler: 'http/imports',
+      settings,
+      // A folder of some ten thousand files is read in one call.
+      memoryMiB: 1024,
+      timeout: Duration.seconds(29),
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        AUTH_TABLE: tables.auth.tableName,
+        AUTH_BUCKET: storage.authBucket.bucketName,
+        PARTITION_COUNT: String(settings.partitions),
+        ...doorbells,
+      },
+    })
+    imports.allowItems(tables.accounts, ['profile#*'], 'GetItem')
+    imports.allowItems(tables.accounts, ['device#*'], 'GetItem', 'PutItem', 'DeleteItem')
+    // Looks for the device among the connections of all business profiles.
+    imports.allowTable(tables.connections, 'GetItem', 'PutItem', 'Query', 'Scan')
+    imports.allowTable(tables.auth, 'UpdateItem')
+    imports.allowSend(...queues.partitions.map((queue) => queue.queueArn))
+    if (imports.role !== undefined) {
+      acknowledge(
+        imports.role,
+        allObjectsFinding(this, storage.authBucket),
+        'An imported snapshot is an object under a fresh key, so the role names the bucket that holds nothing else.',
+      )
+    }
+    imports.addToRolePolicy(
+      new PolicyStatement({ actions: ['s3:PutObject'], resources: [storage.authBucket.arnForObjects('*')] }),
+    )
+    imports.addToRolePolicy(
+      new PolicyStatement({ actions: ['kms:GenerateDataKey'], resources: [storage.authKey.keyArn] }),
+    )
+
     const deadLetters = new Handler(this, 'DeadLetters', {
       handler: 'http/dead-letters',
       settings,
@@ -228,6 +262,7 @@ export class RestApi extends Construct {
       'live-tickets': liveTickets,
       account,
       admin,
+      imports,
       'dead-letters': deadLetters,
       public: open,
     }

@@ -1,7 +1,7 @@
+import { decodeValue, encodeValue } from '../../shared/aws/auth-values.ts'
 import type { AuthState } from '../ports.ts'
 import type { Journal } from './journal.ts'
 import { packKeyPair, type Records, unpackKeyPair } from './records.ts'
-import { decodeValue, encodeValue } from './values.ts'
 
 /** What Baileys calls creds: an object of JSON values and bytes. Only these fields mean something here. */
 export interface Creds {

@@ -1,3 +1,5 @@
+import { AuthDataUnreadable, decodeChanges } from '../../shared/aws/auth-codec.ts'
+import { decodeValue, encodeValue } from '../../shared/aws/auth-values.ts'
 import {
   type AuthStore,
   type JournalEntry,
@@ -7,7 +9,6 @@ import {
 import type { ConnectionRef } from '../../shared/domain/words.ts'
 import type { AuthStates, Clock, Holding, LoadOutcome, Log, Random } from '../ports.ts'
 import { ConnectionAuthState, type Creds, credsOf } from './auth-state.ts'
-import { AuthDataUnreadable, decodeChanges } from './codec.ts'
 import {
   Journal,
   type JournalDependencies,
@@ -16,7 +17,6 @@ import {
   journalDefaults,
 } from './journal.ts'
 import { Records } from './records.ts'
-import { decodeValue, encodeValue } from './values.ts'
 
 export interface AuthStatesDependencies {
   readonly store: AuthStore

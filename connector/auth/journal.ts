@@ -1,7 +1,7 @@
+import { encodeChanges, type RecordChange } from '../../shared/aws/auth-codec.ts'
 import type { AuthHead, AuthStore, JournalEntry, SnapshotRef } from '../../shared/domain/stores/auth.ts'
 import { assertNever, type ConnectionRef } from '../../shared/domain/words.ts'
 import type { Clock, Holding, Log, Random, Timer } from '../ports.ts'
-import { encodeChanges, type RecordChange } from './codec.ts'
 import { StoreCalls } from './store-calls.ts'
 
 export interface JournalSettings {

@@ -18,6 +18,8 @@ import type { Outbox } from './outbox.ts'
 import { errorName } from './row-writer.ts'
 import { type StoreContext, untilStored } from './until-stored.ts'
 
+const dayMs = 86_400_000
+
 /**
  * The one socket of a session. Its events are heard while it is the current one; what it brings to be stored is stored in any
  * case, as long as the session lives.
@@ -28,6 +30,8 @@ export class SessionSocket {
   readonly #messages: WorkerMessages
   readonly #outbox: Outbox
   readonly #store: StoreContext
+  /** Set from the connection's row; absent: as given at the start. */
+  keptDays: number | undefined
   readonly #inboundKeptMs: number | undefined
   readonly #onEvent: (event: SocketEvent) => void
   /** What comes in and is not stored. */
@@ -129,7 +133,8 @@ export class SessionSocket {
     this.#outbox.heard(message.chat)
     if (isIgnored(message.chat, this.ignore)) return
     const { clock, holding } = this.#store
-    const row = inboundRow(this.#ref, holding.epoch, message, clock.now(), this.#inboundKeptMs)
+    const keptMs = this.keptDays === undefined ? this.#inboundKeptMs : this.keptDays * dayMs
+    const row = inboundRow(this.#ref, holding.epoch, message, clock.now(), keptMs)
     await untilStored(this.#store, 'inbound message', () => this.#messages.putInbound(row))
     // In the background, and lost with the socket: what was not downloaded then is downloaded on demand.
     if (this.downloadsMedia && receivedMedium(row.content) !== undefined) this.#socket?.fetchMedium?.(row.messageId)

@@ -173,6 +173,7 @@ class ConnectionSession implements Session {
     if (this.#over.signal.aborted) return
     this.#socket.ignore = row.ignore
     this.#socket.downloadsMedia = row.downloadMedia === 'eager'
+    this.#socket.keptDays = row.retention?.messagesDays
     const said = JSON.stringify(row.pace)
     if (said === this.#pace) return
     this.#pace = said

@@ -8,6 +8,7 @@ import { statusText } from '../../shared/domain/status-text.ts'
 import type { ApiConnections, ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellRinger } from '../../shared/domain/stores/doorbell.ts'
 import { assertNever, type BusinessProfileId, type ConnectionId, type EpochMs } from '../../shared/domain/words.ts'
+import { isDeleting } from '../deleting.ts'
 
 export interface EraseStores {
   readonly accounts: Accounts
@@ -43,7 +44,8 @@ export async function goOn(
     case 'connection': {
       const { connectionId } = subject
       const row = await stores.connections.get({ businessProfileId, connectionId })
-      if (row?.reason === 'deleting') return waitFor(stores, erasure, 'The connection is being logged out.', nowMs)
+      if (row !== undefined && isDeleting(row))
+        return waitFor(stores, erasure, 'The connection is being logged out.', nowMs)
       // An idempotency key that is used again after a deletion makes a connection of the same id: not ours to empty.
       if (row === undefined) {
         if (!(await eraseConnections(stores, erasure, [connectionId], nowMs, inTime))) return 'goes on'

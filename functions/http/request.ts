@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib'
 import type { APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda'
 import type { z } from 'zod'
 import { invalidRequest, Problem } from '../../shared/api/problems.ts'
@@ -34,13 +35,24 @@ function headersOf(schema: z.ZodObject, event: HttpEvent): Record<string, string
   return Object.fromEntries(named.filter((entry): entry is readonly [string, string] => entry[1] !== undefined))
 }
 
-function jsonBody(route: RouteContract, event: HttpEvent): unknown {
-  const text = event.body ?? ''
-  const bytes = Buffer.from(text, event.isBase64Encoded ? 'base64' : 'utf8')
-  const bytesMax = route.bodyBytesMax ?? bodyBytesMax
-  if (bytes.length > bytesMax) {
-    throw new Problem('payload_too_large', { detail: `The body may have at most ${bytesMax} bytes.` })
+/** Of the body as it is after decompression. @throws Problem for more than `bytesMax`, and for what is no gzip */
+function bodyBytes(event: HttpEvent, bytesMax: number): Buffer {
+  const sent = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8')
+  const tooLarge = () => new Problem('payload_too_large', { detail: `The body may have at most ${bytesMax} bytes.` })
+  if (sent.length > bytesMax) throw tooLarge()
+  const coding = header(event, 'content-encoding')?.trim().toLowerCase() ?? 'identity'
+  if (coding === 'identity' || sent.length === 0) return sent
+  if (coding !== 'gzip') throw new Problem('unsupported_media_type', { detail: 'Content-Encoding must be gzip.' })
+  try {
+    return gunzipSync(sent, { maxOutputLength: bytesMax })
+  } catch (cause) {
+    if (cause instanceof RangeError) throw tooLarge()
+    throw new Problem('malformed_json', { detail: 'The body is not gzip.', cause })
   }
+}
+
+function jsonBody(route: RouteContract, event: HttpEvent): unknown {
+  const bytes = bodyBytes(event, route.bodyBytesMax ?? bodyBytesMax)
   if (bytes.length === 0) {
     if (route.bodyOptional) return {}
     throw new Problem('invalid_request', {

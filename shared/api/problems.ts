@@ -31,6 +31,7 @@ export const problemKinds = {
   method_not_allowed: { status: 405, title: 'This path does not have that method.' },
   not_acceptable: { status: 406, title: 'None of the accepted media types can be given.' },
   qr_not_available: { status: 409, title: 'There is no QR code to scan.' },
+  device_already_linked: { status: 409, title: 'The device of this folder is linked to a connection already.' },
   already_linked: { status: 409, title: 'The connection is linked to a device.' },
   logout_pending: { status: 409, title: 'The connection is being logged out.', retryable: true },
   not_connected: { status: 409, title: 'The connection is not connected now.', retryable: true },

@@ -28,6 +28,7 @@ import {
   peekQuerySchema,
 } from './dead-letters.ts'
 import { erasurePageSchema, erasureSchema, startErasureSchema } from './erasures.ts'
+import { importBytesMax, importConnectionSchema } from './imports.ts'
 import { liveTicketSchema } from './live.ts'
 import { createMediaSchema, mediaSchema, newMediaSchema, preferSchema } from './media.ts'
 import {
@@ -52,6 +53,7 @@ export type HttpFunction =
   | 'operations'
   | 'live-tickets'
   | 'account'
+  | 'imports'
   | 'admin'
   | 'dead-letters'
   | 'public'
@@ -702,6 +704,26 @@ export const routes = {
     params: z.strictObject({ erasureId: idSchema }),
     response: { status: 200, description: 'The erasure.', body: erasureSchema },
     problems: ['erasure_not_found'],
+  },
+  importConnection: {
+    ...ofAdmin,
+    function: 'imports',
+    method: 'POST',
+    path: '/admin/business-profiles/{businessProfileId}/connections/import',
+    operationId: 'importConnection',
+    summary: 'Takes over a linked device from a Baileys auth folder, so that nobody scans again.',
+    description:
+      'Stop the old gateway first and for good: two holders of one device end each other and break its keys. The body may be sent with `Content-Encoding: gzip`.',
+    params: profileParams,
+    body: importConnectionSchema,
+    bodyBytesMax: importBytesMax,
+    response: { status: 201, description: 'The connection, which is being opened.', body: connectionSchema },
+    problems: [
+      'business_profile_not_found',
+      'business_profile_erasing',
+      'connection_quota_reached',
+      'device_already_linked',
+    ],
   },
   listDeadLetterQueues: {
     ...ofDeadLetters,

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BufferJSON } from '@whiskeysockets/baileys'
 import { unpackKeyPair } from '../../connector/auth/records.ts'
-import { decodeValue } from '../../connector/auth/values.ts'
+import { decodeValue } from '../../shared/aws/auth-values.ts'
 import type { LinkedDevice } from './linked-devices.ts'
 
 export const deviceFolder = (index: number): string => `device-${index}`

@@ -13,7 +13,7 @@ import {
   WA_CERT_DETAILS,
 } from '@whiskeysockets/baileys'
 import { packKeyPair } from '../../connector/auth/records.ts'
-import { decodeValue, encodeValue } from '../../connector/auth/values.ts'
+import { decodeValue, encodeValue } from '../../shared/aws/auth-values.ts'
 import { type DeviceRecords, phoneNumberOf, snapshotFile, writeRecords } from './linked-devices.ts'
 import { quietLogger, silenceConsole } from './quiet.ts'
 import { SimulatorControl } from './simulator.ts'

@@ -1,8 +1,8 @@
 /** Emulators for one connector process after another, filled with linked devices through the product's own stores. */
 import { randomUUID } from 'node:crypto'
-import { encodeChanges } from '../../connector/auth/codec.ts'
 import { Records } from '../../connector/auth/records.ts'
 import { authStore } from '../../shared/aws/auth.ts'
+import { encodeChanges } from '../../shared/aws/auth-codec.ts'
 import type { ClientOptions } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'

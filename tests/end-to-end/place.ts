@@ -48,7 +48,9 @@ export async function startPlace(options: Partial<LocalOptions> = {}): Promise<R
   })
   const control = rest(local.controlUrl)
   const { httpUrl, liveUrl, sendsQueueUrl, adminApiKey, simulatorUrl, region, endpoint, rootCredentials } = local
-  if (simulatorUrl === undefined) throw new Error('local mode started without the simulated WhatsApp')
+  if (simulatorUrl === undefined && options.whatsapp?.kind !== 'server') {
+    throw new Error('local mode started without the simulated WhatsApp')
+  }
   return {
     local,
     control,
@@ -56,7 +58,8 @@ export async function startPlace(options: Partial<LocalOptions> = {}): Promise<R
     liveUrl,
     sendsQueueUrl,
     adminApiKey,
-    simulatorUrl,
+    // Whoever brings a server of their own talks to it directly.
+    simulatorUrl: simulatorUrl ?? '',
     aws: { region, endpoint, credentials: rootCredentials },
     async killConnector() {
       const { body } = await control.get('/tasks')

@@ -8,7 +8,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb'
-import { decodeChanges } from '../../connector/auth/codec.ts'
+import { decodeChanges } from '../../shared/aws/auth-codec.ts'
 import type { RunningPlace } from '../end-to-end/place.ts'
 
 /** The stored auth state of a connection, as somebody with the keys to the account could break it. */

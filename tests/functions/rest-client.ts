@@ -39,6 +39,7 @@ export async function restClient() {
     'live-tickets': (await import('../../functions/http/live-tickets.ts')).handler,
     account: (await import('../../functions/http/account.ts')).handler,
     admin: (await import('../../functions/http/admin.ts')).handler,
+    imports: (await import('../../functions/http/imports.ts')).handler,
     'dead-letters': (await import('../../functions/http/dead-letters.ts')).handler,
     public: (await import('../../functions/http/public.ts')).handler,
   } satisfies Record<HttpFunction, unknown>

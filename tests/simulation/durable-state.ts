@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { decodeChanges } from '../../connector/auth/codec.ts'
+import { decodeChanges } from '../../shared/aws/auth-codec.ts'
 import type { AuthTables } from './models/auth.ts'
 
 /** One connection's auth state as whoever loaded it now would get it; its own reading of what is stored, not the connector's. */

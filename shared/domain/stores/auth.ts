@@ -27,7 +27,7 @@ export interface JournalEntry {
   /** Random, of the appender: tells a lost answer from another's entry. */
   readonly nonce: string
   readonly epoch: Epoch
-  /** Encoded by the connector (`connector/auth/codec.ts`), opaque here. */
+  /** Encoded by `shared/aws/auth-codec.ts`, opaque here. */
   readonly data: Uint8Array
 }
 

@@ -1,9 +1,9 @@
 import { Curve } from '@whiskeysockets/baileys'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AuthDataUnreadable, decodeChanges, encodeChanges, type RecordChange } from '../../../connector/auth/codec.ts'
 import { packKeyPair, Records, unpackKeyPair } from '../../../connector/auth/records.ts'
-import { decodeValue, encodeValue } from '../../../connector/auth/values.ts'
+import { AuthDataUnreadable, decodeChanges, encodeChanges, type RecordChange } from '../../../shared/aws/auth-codec.ts'
+import { decodeValue, encodeValue } from '../../../shared/aws/auth-values.ts'
 
 const changes = fc.array(
   fc.tuple(fc.string({ unit: 'grapheme' }), fc.option(fc.string({ unit: 'grapheme', maxLength: 400 }))),

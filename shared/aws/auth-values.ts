@@ -34,3 +34,9 @@ function revive(_name: string, value: unknown): unknown {
   }
   return value
 }
+
+/** Text of a one-time prekey's record: its private half in base64. The public half follows from it. */
+export function preKeyText(pair: { readonly private: Uint8Array }): string {
+  if (pair.private.length !== 32) throw new Error(`prekey: expected 32 bytes, got ${pair.private.length}`)
+  return Buffer.from(pair.private).toString('base64')
+}
