@@ -60,7 +60,7 @@ export const updateBusinessProfileSchema = z
   .refine((body) => Object.values(body).some((value) => value !== undefined), {
     message: 'must name at least one of name, quotas, limits, retention',
   })
-  .meta({ id: 'UpdateBusinessProfile', minProperties: 1 })
+  .meta({ id: 'UpdateBusinessProfile', minProperties: 1, example: { quotas: { connections: 10 } } })
 
 export const businessProfileSchema = z
   .strictObject({

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type ProblemCode, problemKinds, problemMediaType, problemSchema } from './problems.ts'
+import { exampleOf } from './examples.ts'
+import { Problem, type ProblemCode, problemKinds, problemMediaType, problemSchema } from './problems.ts'
 import { type HttpAuth, type RouteContract, routeList } from './routes.ts'
 
 type Json = Record<string, unknown>
@@ -79,7 +80,7 @@ function operation(route: RouteContract, schemas: Components): Json {
       ? {
           requestBody: {
             required: !route.bodyOptional,
-            content: { 'application/json': { schema: schemas.reference(route.body, 'input') } },
+            content: { 'application/json': schemas.withExample(route.body, 'input') },
           },
         }
       : {}),
@@ -90,12 +91,20 @@ function operation(route: RouteContract, schemas: Components): Json {
 function success(route: RouteContract, schemas: Components): Json {
   const { status, description, also, body, otherMediaTypes = [] } = route.response
   const content = {
-    ...(body ? { 'application/json': { schema: schemas.reference(body, 'output') } } : {}),
+    ...(body ? { 'application/json': schemas.withExample(body, 'output') } : {}),
     ...Object.fromEntries(otherMediaTypes.map((type) => [type, {}])),
   }
   const answer = (text: string) => ({ description: text, ...(Object.keys(content).length > 0 ? { content } : {}) })
   return { [status]: answer(description), ...(also ? { [also.status]: answer(also.description) } : {}) }
+  return {
+    [status]: { description, headers: requestIdHeader, ...(Object.keys(content).length > 0 ? { content } : {}) },
+  }
 }
+
+const requestIdHeader = {
+  'X-Request-Id': { description: 'Id of the request, as in the logs.', schema: { type: 'string' } },
+}
+const retryAfter = { description: 'Seconds to wait before the call is tried again.', schema: { type: 'integer' } }
 
 /** Codes with the same status share a response. */
 function problemResponses(route: RouteContract, schemas: Components): Json {
@@ -103,7 +112,16 @@ function problemResponses(route: RouteContract, schemas: Components): Json {
   for (const [status, codes] of Map.groupBy(problemsOf(route), (code) => problemKinds[code].status)) {
     responses[status] = {
       description: codes.map((code) => `\`${code}\`: ${problemKinds[code].title}`).join(' '),
-      content: { [problemMediaType]: { schema: schemas.reference(problemSchema, 'output') } },
+      headers: {
+        ...requestIdHeader,
+        ...(codes.some((code) => new Problem(code).retryable) ? { 'Retry-After': retryAfter } : {}),
+      },
+      content: {
+        [problemMediaType]: {
+          schema: schemas.reference(problemSchema, 'output'),
+          examples: Object.fromEntries(codes.map((code) => [code, { value: new Problem(code).document('Lx1c5gQ0DoEEMrQ=') }])),
+        },
+      },
     }
   }
   return responses
@@ -149,6 +167,13 @@ class Components {
     if (id === undefined) return relocate(converted)
     this.#add(id, converted)
     return { $ref: `#/components/schemas/${id}` }
+  }
+
+  /** What a media type says: the schema, and a value that it accepts. */
+  withExample(schema: z.ZodType, io: Direction): Json {
+    const reference = this.reference(schema, io)
+    const resolve = (name: string): unknown => this.all[name.slice('#/components/schemas/'.length)]
+    return { schema: reference, example: exampleOf(reference, resolve) }
   }
 
   #add(id: string, definition: Json): void {

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { useMultiFileAuthState } from '@whiskeysockets/baileys'
+import { useMultiFileAuthState as multiFileAuthState } from '@whiskeysockets/baileys'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, Simulation, textOf } from '../whatsapp/client.ts'
 import { type RunningPlace, startPlace } from './place.ts'
@@ -25,7 +25,7 @@ let files: Record<string, unknown>
 
 /** Another gateway: links, writes to the customer, hears from it, and is stopped. */
 async function oldGateway(): Promise<void> {
-  const auth = await useMultiFileAuthState(folder)
+  const auth = await multiFileAuthState(folder)
   const open = (): Client => {
     const client = simulation.track(new Client(simulation.server.url, { state: auth.state, keys: new Map() }))
     client.socket.ev.on('creds.update', () => void auth.saveCreds())
@@ -115,7 +115,9 @@ describe('a Baileys auth folder', () => {
       expect.objectContaining({ label: 'Moved', phoneNumber: `+${business}`, status: 'reconnecting' }),
     ])
     connectionId = imported.connectionId
-    await event('whatsapp-connected', (data) => data.connectionId === connectionId)
+    await expect
+      .poll(async () => (await story.tenant.get(`/connections/${connectionId}`)).body.status, { timeout: 60_000 })
+      .toBe('connected')
     const after = await simulation.stats()
     expect(after.pairings).toEqual(before.pairings)
   })
