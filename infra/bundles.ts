@@ -3,7 +3,7 @@
  * would start esbuild through npx for each function, which is most of a synthesis.)
  */
 import { execFileSync } from 'node:child_process'
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { AssetHashType, DockerImage } from 'aws-cdk-lib'
 import { type AssetCode, Code } from 'aws-cdk-lib/aws-lambda'
@@ -28,19 +28,21 @@ const made = new Map<string, ReadonlyMap<string, readonly BundleFile[]>>()
  *
  * @param root the repository; its handlers are the files below `functions/` that export `handler`
  * @param handler path below `functions/` without `.ts`, e.g. `http/connections`
+ * @param files absolute paths of what lies beside the bundle under its own name
  */
-export function handlerCode(root: string, handler: string): AssetCode {
+export function handlerCode(root: string, handler: string, files: readonly string[] = []): AssetCode {
   return Code.fromAsset(join(root, 'functions'), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       // Never pulled: what is bundled on this machine asks for no container.
       image: DockerImage.fromRegistry('esbuild'),
       // Says which bundle this is: assets whose options are equal are taken for the same one.
-      command: ['esbuild', `functions/${handler}.ts`],
+      command: ['esbuild', `functions/${handler}.ts`, ...files.map((file) => basename(file))],
       local: {
         tryBundle(folder) {
           for (const { name, contents } of filesOf(root, handler)) writeFileSync(join(folder, name), contents)
           if (handler === CONSOLE_HANDLER) buildConsole(root, join(folder, 'console'))
+          for (const file of files) copyFileSync(file, join(folder, basename(file)))
           return true
         },
       },

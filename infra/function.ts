@@ -18,6 +18,8 @@ export interface HandlerProps {
   readonly handler: string
   readonly settings: Settings
   readonly environment: Readonly<Record<string, string>>
+  /** Absolute paths of files that lie beside the bundle. */
+  readonly files?: readonly string[]
   readonly timeout?: Duration
   readonly memoryMiB?: number
 }
@@ -39,7 +41,7 @@ export class Handler extends NodejsFunction {
       }),
     )
     super(scope, id, {
-      code: handlerCode(root, props.handler),
+      code: handlerCode(root, props.handler, props.files),
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,

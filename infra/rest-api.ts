@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
@@ -17,7 +18,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
-import { Handler } from './function.ts'
+import { Handler, root } from './function.ts'
 import type { LiveApi } from './live-api.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
@@ -252,7 +253,13 @@ export class RestApi extends Construct {
       ...[queues.sends, queues.sendsFifo, publish.publishRetries, ...queues.partitions].map((queue) => queue.queueArn),
     )
 
-    const open = new Handler(this, 'Public', { handler: 'http/public', settings, environment: {} })
+    const open = new Handler(this, 'Public', {
+      handler: 'http/public',
+      settings,
+      environment: {},
+      // The API page's library, from our own origin.
+      files: ['swagger-ui-bundle.js', 'swagger-ui.css'].map((file) => join(root, 'node_modules/swagger-ui-dist', file)),
+    })
 
     const functions = {
       connections,

@@ -1,6 +1,7 @@
 import { methodsAt } from '../../shared/api/match.ts'
 import { openApiDocument } from '../../shared/api/openapi.ts'
 import { Problem } from '../../shared/api/problems.ts'
+import { apiPage, apiPageFile } from './api-page.ts'
 import { httpHandler } from './stack.ts'
 
 const document = openApiDocument()
@@ -16,6 +17,12 @@ const answer = httpHandler(
   {
     health: async () => ({ body: { status: 'ok' } }),
     openApi: async () => ({ body: document }),
+    apiPage: async () => apiPage(),
+    apiPageFile: async ({ params }) => {
+      const file = apiPageFile(params.file)
+      if (file === undefined) throw new Problem('not_found')
+      return file
+    },
   },
   refuse,
 )

@@ -17,8 +17,7 @@ const byName: Readonly<Record<string, string>> = {
   name: 'Tea House',
 }
 
-const isJson = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
  * A value that the schema accepts: what it gives as example, else its default, constant or first choice, else the smallest

@@ -119,7 +119,9 @@ function problemResponses(route: RouteContract, schemas: Components): Json {
       content: {
         [problemMediaType]: {
           schema: schemas.reference(problemSchema, 'output'),
-          examples: Object.fromEntries(codes.map((code) => [code, { value: new Problem(code).document('Lx1c5gQ0DoEEMrQ=') }])),
+          examples: Object.fromEntries(
+            codes.map((code) => [code, { value: new Problem(code).document('Lx1c5gQ0DoEEMrQ=') }]),
+          ),
         },
       },
     }

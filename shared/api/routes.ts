@@ -795,6 +795,32 @@ export const routes = {
     },
     problems: [],
   },
+  apiPage: {
+    method: 'GET',
+    path: '/docs',
+    function: 'public',
+    auth: 'none',
+    operationId: 'apiPage',
+    tag: 'Service',
+    summary: 'Gives this document as a page for people.',
+    params: noParams,
+    query: z.object({}),
+    response: { status: 200, description: 'The page.', otherMediaTypes: ['text/html'] },
+    problems: [],
+  },
+  apiPageFile: {
+    method: 'GET',
+    path: '/docs/{file}',
+    function: 'public',
+    auth: 'none',
+    operationId: 'apiPageFile',
+    tag: 'Service',
+    summary: "Gives a file of the page's.",
+    params: z.strictObject({ file: idSchema }),
+    query: z.object({}),
+    response: { status: 200, description: 'The file.', otherMediaTypes: ['text/javascript', 'text/css'] },
+    problems: ['not_found', 'invalid_request'],
+  },
 } as const satisfies Record<string, RouteContract>
 
 export type OperationId = keyof typeof routes

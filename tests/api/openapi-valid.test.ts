@@ -51,7 +51,9 @@ test('every example is what its schema says, and everything in JSON has one', ()
   let checked = 0
   for (const { name, operation } of operations) {
     for (const { at, media } of mediaTypes(operation, name)) {
-      const schema = JSON.parse(JSON.stringify(media.schema).replaceAll('"#/', '"https://holdfast.test/schema#/')) as Json
+      const schema = JSON.parse(
+        JSON.stringify(media.schema).replaceAll('"#/', '"https://holdfast.test/schema#/'),
+      ) as Json
       const validate = ajv.compile(schema)
       const values = media.examples ? Object.values(media.examples).map(({ value }) => value) : [media.example]
       for (const value of values) {
