@@ -69,8 +69,6 @@ export const updateConnectionSchema = z
     (body) => Object.values(body).some((value) => value !== undefined),
     'must name label, pace, ignore or downloadMedia',
   )
-  .meta({ id: 'UpdateConnection' })
-  .refine((body) => Object.values(body).some((value) => value !== undefined), 'must name label, pace or ignore')
   .meta({ id: 'UpdateConnection', minProperties: 1, example: { label: 'Front desk' } })
 
 export const connectionSchema = z

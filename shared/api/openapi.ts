@@ -94,11 +94,12 @@ function success(route: RouteContract, schemas: Components): Json {
     ...(body ? { 'application/json': schemas.withExample(body, 'output') } : {}),
     ...Object.fromEntries(otherMediaTypes.map((type) => [type, {}])),
   }
-  const answer = (text: string) => ({ description: text, ...(Object.keys(content).length > 0 ? { content } : {}) })
+  const answer = (text: string) => ({
+    description: text,
+    headers: requestIdHeader,
+    ...(Object.keys(content).length > 0 ? { content } : {}),
+  })
   return { [status]: answer(description), ...(also ? { [also.status]: answer(also.description) } : {}) }
-  return {
-    [status]: { description, headers: requestIdHeader, ...(Object.keys(content).length > 0 ? { content } : {}) },
-  }
 }
 
 const requestIdHeader = {

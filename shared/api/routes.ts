@@ -76,8 +76,7 @@ export interface ResponseContract {
  *
  * A new route needs: a row in `routes` with its function's name (and the function in `infra/rest-api.ts`); `scope` where it
  * is a tenant's (one of `shared/api/scopes.ts`; a new one is added there); schemas whose fields carry an `example` where a text
- * has a form (the document's examples are made of them); a row in `tests/end-to-end/tenant-walk.ts`, which says how another
- * tenant's ids get into it.
+ * has a form (the document's examples are made of them).
  */
 export type RouteContract = RouteParts & (TenantRoute | OtherRoute)
 
