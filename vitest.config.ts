@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** Tests that start Java, child processes or a WhatsApp server: they share the machine's cores with what they start. */
 const parts = [
   'tests/adapters/**/*.test.ts',
+  'tests/client/package.test.ts',
   'tests/connector/fleet/threaded-renewal.test.ts',
   'tests/connector/session/wire.test.ts',
   'tests/connector/whatsapp/**/*.test.ts',

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { chromiumAdvice, findChromium } from './chromium.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const node = join(root, 'node_modules', '.bin', 'node')
@@ -27,6 +28,7 @@ const COMMANDS = {
   },
   'test:scenarios': { needs: ['java'], runs: (args) => [vitest(['--project', 'scenarios', ...args])] },
   check: { needs: [], runs: () => checks() },
+  'build:client': { needs: [], runs: (args) => [[node, ['local/build-client.ts', ...args]]] },
   synth: { needs: [], runs: (args) => [synthesis(args)] },
   simulate: { needs: [], runs: (args) => [[node, ['tests/simulation/main.ts', ...args]]] },
   bench: { needs: ['java'], runs: (args) => [[node, ['tests/bench/main.ts', ...args]]] },
@@ -143,16 +145,11 @@ function javaMajor() {
   return Number(/version "(\d+)/.exec(`${found.stderr ?? ''}${found.stdout ?? ''}`)?.[1] ?? 0)
 }
 
-/** Only the console's tests open a browser. */
+/** The tests open pages in a browser. */
 function needChromium() {
-  if (!existsSync(join(root, 'tests', 'console')) || hasChromium()) return
+  if (findChromium() !== undefined) return
   aptInstall('chromium')
-  if (!hasChromium())
-    fail('The console is tested in a real browser: install chromium (Debian, Ubuntu) or Google Chrome')
-}
-
-function hasChromium() {
-  return ['chromium', 'chromium-browser', 'google-chrome'].some((name) => spawnSync(name, ['--version']).status === 0)
+  if (findChromium() === undefined) fail(chromiumAdvice)
 }
 
 /** As root on Debian and its like; elsewhere the caller says what to install. */

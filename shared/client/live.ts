@@ -10,7 +10,7 @@ export interface LiveOptions {
   readonly liveUrl?: string
   /** Where a ticket comes from, for pages that have no API key: their own backend gets it. Default: `POST /live/tickets`. */
   readonly ticket?: () => Promise<Pick<LiveTicket, 'ticket' | 'url'>>
-  /** Default: the platform's own. */
+  /** Default: the platform's own. Node has one since version 22; before, give that of the package `ws`. */
   readonly WebSocket?: typeof WebSocket
   /** First wait before a reconnect in milliseconds, doubled up to 30 s, with jitter. Default 500. */
   readonly backoffBaseMs?: number
@@ -101,9 +101,16 @@ export class Live {
     void this.#connect()
   }
 
-  /** Idempotent. */
+  /**
+   * Idempotent.
+   *
+   * @throws {TypeError} where the platform has no WebSocket and none was given
+   */
   open(): void {
     if (this.#wanted) return
+    if (this.#options.WebSocket === undefined && globalThis.WebSocket === undefined) {
+      throw new TypeError('WebSocket: expected one in the options, since this platform has none of its own')
+    }
     this.#wanted = true
     void this.#connect()
   }
