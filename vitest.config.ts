@@ -20,7 +20,11 @@ const wholes = [
   'tests/guarantees/waiting.test.ts',
 ]
 /** Fleets under kills, deploys and outages: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
-const scenarios = ['tests/faults/scenarios.test.ts', 'tests/guarantees/messages.test.ts']
+const scenarios = [
+  'tests/faults/scenarios.test.ts',
+  'tests/guarantees/messages.test.ts',
+  'tests/guarantees/events.test.ts',
+]
 
 /**
  * The projects run one after the other, the whole product alone. No test passes by being quick: the timeouts are so long that

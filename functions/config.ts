@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { targetScopes } from '../shared/net/targets.ts'
 
 /** Every environment entry that a function may ask for. A function names those it needs and gets no other. */
 const entries = z.object({
@@ -19,6 +20,22 @@ const entries = z.object({
   SENDS_FIFO_DLQ_URL: z.url(),
   DOORBELL_DLQ_URL: z.url(),
   PUBLISH_DLQ_URL: z.url(),
+  /** Name of the bus that events leave by. */
+  EVENT_BUS: z.string().min(1),
+  EVENTS_RETRY_QUEUE_URL: z.url(),
+  EVENTS_DLQ_URL: z.url(),
+  WEBHOOKS_TABLE: z.string().min(1),
+  WEBHOOKS_QUEUE_URL: z.url(),
+  WEBHOOKS_DLQ_URL: z.url(),
+  WEBHOOKS_KEY_ARN: z.string().startsWith('arn:'),
+  /** `any` also reaches this machine and private networks: for local mode and tests. No template sets it. */
+  WEBHOOK_TARGETS: z.enum(targetScopes).default('public'),
+  WEBHOOK_BACKOFF_BASE_MS: z.coerce.number().int().min(1).default(5_000),
+  WEBHOOK_BACKOFF_MAX_MS: z.coerce.number().int().min(1).default(900_000),
+  /** How long an event is tried, and how long an endpoint may fail before it is paused. */
+  WEBHOOK_GIVE_UP_MS: z.coerce.number().int().min(1).default(86_400_000),
+  /** Lanes that call one endpoint at the same time. */
+  WEBHOOK_LANES_AT_ONCE: z.coerce.number().int().min(1).max(100).default(10),
   SENDS_QUEUE_URL: z.url(),
   SENDS_FIFO_QUEUE_URL: z.url(),
   PUBLISH_RETRY_QUEUE_URL: z.url(),

@@ -4,6 +4,7 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import type { Events } from './events.ts'
 import { Handler } from './function.ts'
 import { ownMetric } from './metric.ts'
 import type { Settings } from './settings.ts'
@@ -177,5 +178,26 @@ export function workerAlarms(alarms: Alarms, settings: Settings): void {
     metric: ownMetric(settings, 'DoorbellWait'),
     threshold: 10_000,
     periods: 5,
+  })
+}
+
+/** Events reach those outside in time, and endpoints take them. */
+export function eventAlarms(alarms: Alarms, settings: Settings, readers: Events['readers']): void {
+  for (const reader of readers) {
+    const table = reader.node.id.toLowerCase()
+    alarms.add({
+      name: `events-late-${table}`,
+      runbook: 'events-are-late',
+      says: `Events of the table "${table}" leave late.`,
+      metric: reader.metric('IteratorAge', { period: Duration.minutes(1), statistic: 'Maximum' }),
+      threshold: Duration.minutes(10).toMilliseconds(),
+      periods: 5,
+    })
+  }
+  alarms.add({
+    name: 'webhooks-paused',
+    says: 'An endpoint took nothing and was paused.',
+    metric: ownMetric(settings, 'WebhooksPaused', { period: Duration.minutes(5) }),
+    threshold: 0,
   })
 }

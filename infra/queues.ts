@@ -11,7 +11,7 @@ function deadLetters(scope: Construct, id: string, props: QueueProps = {}): Queu
   return queue
 }
 
-const fifo: QueueProps = {
+export const fifo: QueueProps = {
   fifo: true,
   deduplicationScope: DeduplicationScope.MESSAGE_GROUP,
   fifoThroughputLimit: FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
@@ -76,4 +76,9 @@ export class Queues extends Construct {
 /** A queue for what a stream function could not deliver: retried, then kept for a person. */
 export function failureQueue(scope: Construct, id: string): Queue {
   return deadLetters(scope, id)
+}
+
+/** The same behind a FIFO queue. */
+export function fifoFailureQueue(scope: Construct, id: string): Queue {
+  return deadLetters(scope, id, fifo)
 }

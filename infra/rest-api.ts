@@ -18,11 +18,13 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
+import type { Events } from './events.ts'
 import { Handler, root } from './function.ts'
 import type { LiveApi } from './live-api.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
 import type { Storage } from './storage.ts'
+import type { Webhooks } from './webhooks.ts'
 
 export interface RestApiProps {
   readonly settings: Settings
@@ -32,13 +34,19 @@ export interface RestApiProps {
   readonly publish: Pick<LiveApi, 'publishDeadLetters' | 'publishRetries'>
   /** Tickets say where they open a socket. */
   readonly live: Pick<LiveApi, 'url'>
+  readonly events: Pick<Events, 'deadLetters' | 'retries'>
+  readonly webhooks: Webhooks
 }
 
 /** The HTTP API: one function per resource, one authorizer in front of all, routes from the public contract. */
 export class RestApi extends Construct {
   readonly url: string
 
-  constructor(scope: Construct, id: string, { settings, storage, queues, publish, live }: RestApiProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { settings, storage, queues, publish, live, events, webhooks }: RestApiProps,
+  ) {
     super(scope, id)
     const { tables } = storage
 
@@ -230,9 +238,13 @@ export class RestApi extends Construct {
         SENDS_FIFO_DLQ_URL: queues.sendsFifoDeadLetters.queueUrl,
         DOORBELL_DLQ_URL: queues.doorbellDeadLetters.queueUrl,
         PUBLISH_DLQ_URL: publish.publishDeadLetters.queueUrl,
+        EVENTS_DLQ_URL: events.deadLetters.queueUrl,
+        WEBHOOKS_DLQ_URL: webhooks.deadLetters.queueUrl,
         SENDS_QUEUE_URL: queues.sends.queueUrl,
         SENDS_FIFO_QUEUE_URL: queues.sendsFifo.queueUrl,
         PUBLISH_RETRY_QUEUE_URL: publish.publishRetries.queueUrl,
+        EVENTS_RETRY_QUEUE_URL: events.retries.queueUrl,
+        WEBHOOKS_QUEUE_URL: webhooks.queue.queueUrl,
         ...doorbells,
       },
     })
@@ -246,11 +258,20 @@ export class RestApi extends Construct {
           queues.sendsFifoDeadLetters,
           queues.doorbellDeadLetters,
           publish.publishDeadLetters,
+          events.deadLetters,
+          webhooks.deadLetters,
         ].map((queue) => queue.queueArn),
       }),
     )
     deadLetters.allowSend(
-      ...[queues.sends, queues.sendsFifo, publish.publishRetries, ...queues.partitions].map((queue) => queue.queueArn),
+      ...[
+        queues.sends,
+        queues.sendsFifo,
+        publish.publishRetries,
+        events.retries,
+        webhooks.queue,
+        ...queues.partitions,
+      ].map((queue) => queue.queueArn),
     )
 
     const open = new Handler(this, 'Public', {
@@ -271,6 +292,7 @@ export class RestApi extends Construct {
       admin,
       imports,
       'dead-letters': deadLetters,
+      webhooks: webhooks.http,
       public: open,
     }
 

@@ -56,6 +56,8 @@ const schema = z
     /** Calls and, of them, sends a second of one API key, where its business profile has no limits of its own. */
     requestsPerSecond: z.coerce.number().int().min(1).max(10_000).default(100),
     sendsPerSecond: z.coerce.number().int().min(1).max(10_000).default(50),
+    /** Webhook calls that run at the same time. One endpoint gets at most ten of them. */
+    webhookConcurrency: z.coerce.number().int().min(2).max(1000).default(50),
     /** How long message rows are kept, where their business profile says nothing else. */
     messageRetentionDays: z.coerce.number().int().min(1).max(3650).default(90),
     /** How long media are kept: uploaded ones, and those of received messages. */

@@ -1,12 +1,14 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import { EventBus } from 'aws-cdk-lib/aws-events'
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { Construct } from 'constructs'
-import { Alarms, deadLetterAlarms, functionAlarms, productAlarms } from './alarms.ts'
+import { Alarms, deadLetterAlarms, eventAlarms, functionAlarms, productAlarms } from './alarms.ts'
 import { Connector } from './connector.ts'
 import { Console } from './console.ts'
 import { ProductDashboard } from './dashboard.ts'
+import { Events } from './events.ts'
 import { LiveApi } from './live-api.ts'
 import { Queues } from './queues.ts'
 import { RestApi } from './rest-api.ts'
@@ -14,6 +16,7 @@ import { Sends } from './sends.ts'
 import type { Settings } from './settings.ts'
 import { Storage } from './storage.ts'
 import { Watchdogs } from './watchdogs.ts'
+import { Webhooks } from './webhooks.ts'
 
 /** What callers need, as an output for people and as a parameter for other stacks. */
 function publish(
@@ -36,13 +39,28 @@ export class StatefulStack extends Stack {
   readonly storage: Storage
   readonly queues: Queues
   readonly alarmTopic: ITopic | undefined
+  /** Where every event leaves. It outlives the functions that feed it: rules of others hang on it. */
+  readonly bus: EventBus
 
   constructor(scope: Construct, id: string, settings: Settings, props?: StackProps) {
     super(scope, id, { description: 'Holdfast: tables, auth bucket, queues, admin key', ...props })
     this.storage = new Storage(this, 'Storage', settings)
     this.queues = new Queues(this, 'Queues', settings)
     this.alarmTopic = alarmTopicOf(this, settings)
+    this.bus = new EventBus(this, 'Bus', {
+      eventBusName: `holdfast-${settings.stage}`,
+      description: 'Events of Holdfast',
+    })
     const { sends, sendsFifo } = this.queues
+    publish(
+      this,
+      settings,
+      'EventBusName',
+      'event-bus-name',
+      this.bus.eventBusName,
+      'Subscribe by rule: docs/events.md',
+    )
+    publish(this, settings, 'EventBusArn', 'event-bus-arn', this.bus.eventBusArn, 'The same as an ARN')
     publish(this, settings, 'SendsQueueUrl', 'sends-queue-url', sends.queueUrl, 'Post sends here')
     publish(
       this,
@@ -90,7 +108,9 @@ export class ControlPlaneStack extends Stack {
     super(scope, id, { description: 'Holdfast: REST API, live API, functions', ...props })
     const { storage, queues } = stateful
     const live = new LiveApi(this, 'Live', { settings, storage })
-    const rest = new RestApi(this, 'Rest', { settings, storage, queues, publish: live, live })
+    const webhooks = new Webhooks(this, 'Webhooks', { settings, storage })
+    const events = new Events(this, 'Events', { settings, storage, bus: stateful.bus, webhooks })
+    const rest = new RestApi(this, 'Rest', { settings, storage, queues, publish: live, live, events, webhooks })
     const pages = new Console(this, 'Console', { settings, storage, httpUrl: rest.url, liveUrl: live.url })
     new Sends(this, 'Sends', { settings, storage, queues })
     new Watchdogs(this, 'Watchdogs', { settings, storage, queues })
@@ -99,11 +119,14 @@ export class ControlPlaneStack extends Stack {
       'sends-fifo': queues.sendsFifoDeadLetters,
       doorbells: queues.doorbellDeadLetters,
       publish: live.publishDeadLetters,
+      events: events.deadLetters,
+      webhooks: webhooks.deadLetters,
     }
     const alarms = new Alarms(this, 'Alarms', { settings, topic: stateful.alarmTopic })
     deadLetterAlarms(alarms, deadLetters)
     functionAlarms(alarms, this, 'function-errors')
     productAlarms(alarms, settings)
+    eventAlarms(alarms, settings, events.readers)
     new ProductDashboard(this, 'Dashboard', { settings, deadLetters })
     publish(this, settings, 'ConsoleUrl', 'console-url', pages.url, 'The web console')
     publish(this, settings, 'HttpApiUrl', 'http-api-url', rest.url, 'REST API')

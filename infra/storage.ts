@@ -21,6 +21,8 @@ export class Storage extends Construct {
   readonly mediaBucket: Bucket
   readonly mediaKey: Key
   readonly adminApiKey: Secret
+  /** Encrypts what signs webhooks. */
+  readonly webhookKey: Key
 
   constructor(scope: Construct, id: string, settings: Settings) {
     super(scope, id)
@@ -107,6 +109,11 @@ export class Storage extends Construct {
       'AwsSolutions-S1',
       'Objects are reached by addresses of some minutes, each given out by an API call that is logged; object access is auditable by CloudTrail data events.',
     )
+    this.webhookKey = new Key(this, 'WebhookKey', {
+      description: 'Encrypts signing secrets and headers of webhooks',
+      enableKeyRotation: true,
+      removalPolicy,
+    })
 
     this.adminApiKey = new Secret(this, 'AdminApiKey', {
       description: 'X-Api-Key of the Holdfast admin routes',

@@ -16,6 +16,7 @@ export const USAGE = `Runs the product on this machine: the synthesized CDK app,
                         ws://HOST:PORT: any other server
   --whatsapp-root HEX   the root key that such a server's certificate chain must lead to
   --fresh               forget everything that the state folder holds
+  --private-targets     let webhooks reach this machine and private networks, which AWS refuses
   --no-iam              let through what the template's policies do not allow (it is still recorded)
   --verbose             print what functions and workers log, too
   --help                this text
@@ -47,6 +48,7 @@ export function readCommand(args: readonly string[], workingDirectory: string): 
         whatsapp: { type: 'string', default: 'simulated' },
         'whatsapp-root': { type: 'string' },
         fresh: { type: 'boolean', default: false },
+        'private-targets': { type: 'boolean', default: false },
         iam: { type: 'boolean', default: true },
         verbose: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false, short: 'h' },
@@ -66,6 +68,7 @@ export function readCommand(args: readonly string[], workingDirectory: string): 
         whatsapp: whatsappOf(values.whatsapp, values['whatsapp-root']),
         iam: values.iam,
         fresh: values.fresh,
+        ...(values['private-targets'] ? { targets: 'any' as const } : {}),
       },
     }
   } catch (error) {

@@ -1,7 +1,9 @@
 import type { DeadLetterQueueName } from '../../shared/api/dead-letters.ts'
 import type { DeadLetter } from '../../shared/aws/dead-letters.ts'
 import { parseDoorbell } from '../../shared/aws/doorbells.ts'
+import { groupOf, parseWebhookDoorbell } from '../../shared/aws/webhook-doorbells.ts'
 import { assertNever } from '../../shared/domain/words.ts'
+import { eventsRetrySchema } from '../outward/retries.ts'
 import { publishRetrySchema } from '../streams/retry-queue.ts'
 
 export interface RedrivePlaces {
@@ -10,6 +12,8 @@ export interface RedrivePlaces {
   /** This and `partition-<n>.fifo` is the URL of partition n's queue. */
   readonly partitionPrefix: string
   readonly publishRetryUrl: string
+  readonly eventsRetryUrl: string
+  readonly webhooksUrl: string
 }
 
 export interface RedriveTarget {
@@ -47,6 +51,17 @@ export function redriveTo(
       const retry = publishRetrySchema.safeParse(json(letter.body))
       if (!retry.success || retry.data.kind === 'undecodable') return undefined
       return { url: places.publishRetryUrl, body: letter.body }
+    }
+    case 'events': {
+      // As above: what a stream gave up names its records only.
+      const retry = eventsRetrySchema.safeParse(json(letter.body))
+      if (!retry.success || retry.data.kind === 'undecodable') return undefined
+      return { url: places.eventsRetryUrl, body: letter.body }
+    }
+    case 'webhooks': {
+      const doorbell = parseWebhookDoorbell(letter.body)
+      if (doorbell === undefined) return undefined
+      return { url: places.webhooksUrl, body: letter.body, groupId: groupOf(doorbell) }
     }
     default:
       return assertNever(queue)

@@ -14,10 +14,14 @@ const config = configure(
   'SENDS_FIFO_DLQ_URL',
   'DOORBELL_DLQ_URL',
   'PUBLISH_DLQ_URL',
+  'EVENTS_DLQ_URL',
+  'WEBHOOKS_DLQ_URL',
   'SENDS_QUEUE_URL',
   'SENDS_FIFO_QUEUE_URL',
   'PARTITION_QUEUE_PREFIX',
   'PUBLISH_RETRY_QUEUE_URL',
+  'EVENTS_RETRY_QUEUE_URL',
+  'WEBHOOKS_QUEUE_URL',
 )
 const queues = queueClient()
 const deadLetters = {
@@ -25,12 +29,16 @@ const deadLetters = {
   'sends-fifo': deadLetterQueue(queues, config.SENDS_FIFO_DLQ_URL),
   doorbells: deadLetterQueue(queues, config.DOORBELL_DLQ_URL),
   publish: deadLetterQueue(queues, config.PUBLISH_DLQ_URL),
+  events: deadLetterQueue(queues, config.EVENTS_DLQ_URL),
+  webhooks: deadLetterQueue(queues, config.WEBHOOKS_DLQ_URL),
 }
 const places = {
   sendsUrl: config.SENDS_QUEUE_URL,
   sendsFifoUrl: config.SENDS_FIFO_QUEUE_URL,
   partitionPrefix: config.PARTITION_QUEUE_PREFIX,
   publishRetryUrl: config.PUBLISH_RETRY_QUEUE_URL,
+  eventsRetryUrl: config.EVENTS_RETRY_QUEUE_URL,
+  webhooksUrl: config.WEBHOOKS_QUEUE_URL,
 }
 
 /** What could not be done, for operators: look at it, put it back where it came from, or drop it. */

@@ -1,4 +1,6 @@
 /** What a run of local mode can be told, and what it gives back. */
+
+import type { TargetScope } from '../../shared/net/targets.ts'
 import type { ConsoleExtras } from './console-extras.ts'
 import type { Credentials, EngineLog, Running } from './contracts.ts'
 import type { LogLine } from './engine-log.ts'
@@ -33,6 +35,8 @@ export interface LocalOptions {
   readonly whatsapp: WhatsApp
   /** Whether calls that the template's policies do not allow are refused. They are recorded either way. */
   readonly iam: boolean
+  /** `any`: webhooks reach this machine and private networks, too. Default: as the template says, public addresses. */
+  readonly targets?: TargetScope
   /** Forget everything that was kept. */
   readonly fresh: boolean
   /** Changes the templates before they are read; for tests that remove a wire. */
@@ -75,6 +79,8 @@ export interface Local extends Running {
   logs(part?: string): readonly LogLine[]
   /** What functions and containers wrote in the embedded metric format. */
   metrics(): readonly EmittedMetric[]
+  /** Kills functions in the middle of what they do, by the beginning of their titles; gives how many threads ran. */
+  killFunctions(title: string): Promise<number>
   /** Until it is ended, calls meet it. */
   injectFault(fault: ServiceFault): StandingFault
   /** Resolves when a part ended that nothing restarts. */

@@ -25,7 +25,7 @@ import { openSecretStore } from './front/secrets.ts'
 import { type Emulators, frontServices } from './front/services.ts'
 import { startQueues } from './front/sqs.ts'
 import { createTables } from './front/tables.ts'
-import { createFunctionHost } from './functions/invoker.ts'
+import { createFunctionHost, type FunctionHost } from './functions/invoker.ts'
 import { type ExtraRoute, type Gateway, startGateway } from './gateway/start-gateway.ts'
 import { hostEnvironment } from './host-environment.ts'
 import { createAccess } from './iam/access.ts'
@@ -204,7 +204,7 @@ async function start(
     credentials,
   })
 
-  let host: Invoker | undefined
+  let host: FunctionHost | undefined
   const invoker: Invoker = {
     async invoke(functionArn, event, source) {
       if (host === undefined)
@@ -265,6 +265,7 @@ async function start(
       endpoint: listener.url,
       credentialsFor: functionCredentials,
       localize,
+      everywhere: options.targets === undefined ? {} : { WEBHOOK_TARGETS: options.targets },
       overrides: options.environmentOverrides?.functions ?? {},
       log,
     }),
@@ -361,6 +362,7 @@ async function start(
     calls: () => ({ counts: ledger.counts(), recent: ledger.recent() }),
     logs: (part) => log.lines(part),
     metrics: () => metrics.list(),
+    killFunctions: async (title) => (await host?.kill(title)) ?? 0,
     injectFault: (fault) => faults.inject(fault),
     crashed: crash.promise,
     stop: unwind,

@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { isoTimeSchema } from './common.ts'
 
-/** Where what could not be done ends, one for each way in: posted sends, doorbells of the partitions, changes to publish. */
-export const deadLetterQueueNames = ['sends', 'sends-fifo', 'doorbells', 'publish'] as const
+/**
+ * Where what could not be done ends: posted sends, doorbells of the partitions, changes to publish, events to announce,
+ * doorbells of webhooks.
+ */
+export const deadLetterQueueNames = ['sends', 'sends-fifo', 'doorbells', 'publish', 'events', 'webhooks'] as const
 export const deadLetterQueueNameSchema = z.enum(deadLetterQueueNames)
 export type DeadLetterQueueName = z.infer<typeof deadLetterQueueNameSchema>
 

@@ -43,6 +43,7 @@ import {
 import { operationRoutes } from './operation-routes.ts'
 import type { ProblemCode } from './problems.ts'
 import type { Scope } from './scopes.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 export type HttpMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** Name of the function under `functions/http/` that answers. */
@@ -56,6 +57,7 @@ export type HttpFunction =
   | 'imports'
   | 'admin'
   | 'dead-letters'
+  | 'webhooks'
   | 'public'
 /** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
 export type HttpAuth = 'tenant' | 'admin' | 'none'
@@ -760,6 +762,7 @@ export const routes = {
     body: chosenDeadLettersSchema,
     response: { status: 200, description: 'What became of each.', body: deadLetterOutcomesSchema },
   },
+  ...webhookRoutes,
   health: {
     method: 'GET',
     path: '/health',

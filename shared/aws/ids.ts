@@ -23,6 +23,16 @@ export const newConnectionId = (): ConnectionId => `con_${random(20)}`
 /** For an operation without an idempotency key. */
 export const newOperationId = (): string => `opr_${random(26)}`
 export const newApiKeyId = (): string => random(16)
+export const newWebhookId = (): string => `whk_${random(20)}`
+/** Of one attempt to deliver one event. */
+export const newDeliveryId = (): string => `dlv_${random(26)}`
+/** For an event that nothing stored stands behind. */
+export const newEventId = (): string => `evt_${random(26)}`
+
+/** What happened to one version of one item: the same event, however often it is read from the stream. */
+export const eventIdOf = (owner: string, item: string, version: number, event: string): string =>
+  `evt_${digits(sha256(unambiguous([owner, item, String(version), event])), 26)}`
+
 /** For a send without an idempotency key. */
 export const newMessageId = (): MessageId => `msg_${random(26)}`
 

@@ -29,7 +29,7 @@ export interface TableDefinition {
   readonly stream?: 'NEW_AND_OLD_IMAGES'
 }
 
-export const tableNames = ['connections', 'messages', 'fleet', 'auth', 'live', 'accounts', 'media'] as const
+export const tableNames = ['connections', 'messages', 'fleet', 'auth', 'live', 'accounts', 'media', 'webhooks'] as const
 export type TableName = (typeof tableNames)[number]
 
 const text = (name: string): KeyAttribute => ({ name, type: 'S' })
@@ -64,4 +64,10 @@ export const tables: Readonly<Record<TableName, TableDefinition>> = {
   },
   accounts: { partitionKey: text('pk'), sortKey: text('sk'), indexes: [], ttl: 'expireAt' },
   media: { partitionKey: text('businessProfileId'), sortKey: text('mediaId'), indexes: [], ttl: 'expireAt' },
+  webhooks: {
+    partitionKey: text('pk'),
+    sortKey: text('sk'),
+    indexes: [{ name: 'due', partitionKey: number('dueShard'), sortKey: text('dueAt'), keysOnly: true }],
+    ttl: 'expireAt',
+  },
 }

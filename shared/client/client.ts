@@ -6,6 +6,7 @@ import { Groups } from './resources/groups.ts'
 import { Media } from './resources/media.ts'
 import { Messages } from './resources/messages.ts'
 import { Operations } from './resources/operations.ts'
+import { Webhooks } from './resources/webhooks.ts'
 
 export interface ClientOptions extends HttpOptions, LiveOptions {}
 
@@ -21,6 +22,7 @@ export class HoldfastClient {
   readonly operations: Operations
   /** Opens its socket with the first listener. */
   readonly live: Live
+  readonly webhooks: Webhooks
 
   constructor(options: ClientOptions) {
     this.http = new Http(options)
@@ -31,5 +33,6 @@ export class HoldfastClient {
     this.groups = new Groups(this.http)
     this.operations = new Operations(this.http)
     this.live = new Live(this.http, options)
+    this.webhooks = new Webhooks(this.http)
   }
 }

@@ -54,6 +54,9 @@ export const metrics = {
   DeadLettersDropped: count('functions', 'Dead letters that an operator deleted'),
   AuditEntriesLost: count('functions', 'Changes that were made and could not be noted in the audit log'),
   CallsRefused: count('functions', 'Calls and sends over the limit of their key'),
+  WebhooksDelivered: count('functions', 'Events that an endpoint took'),
+  WebhooksFailed: count('functions', 'Attempts to deliver an event that failed'),
+  WebhooksPaused: count('functions', 'Endpoints that were paused because nothing could be delivered'),
   PartitionsWithoutWorker: count('functions', 'Partitions whose connections nobody holds, each minute'),
 } as const satisfies Readonly<Record<string, Metric>>
 

@@ -24,13 +24,14 @@ export async function startCloud() {
     startQueuesAndObjects(),
     startFakeServices(adminApiKey),
   ])
-  const [connections, messages, fleet, live, accountsTable, media] = await Promise.all([
+  const [connections, messages, fleet, live, accountsTable, media, webhooks] = await Promise.all([
     dynamo.fresh('connections'),
     dynamo.fresh('messages'),
     dynamo.fresh('fleet'),
     dynamo.fresh('live'),
     dynamo.fresh('accounts'),
     dynamo.fresh('media'),
+    dynamo.fresh('webhooks'),
   ])
   const { port } = (await sqs.queues.config.endpoint?.()) ?? {}
   const sqsUrl = `http://127.0.0.1:${port}`
@@ -51,6 +52,10 @@ export async function startCloud() {
     doorbellDlq: reachable(await sqs.queue('doorbell-dlq.fifo')),
     sends: await standardQueue('sends'),
     sendsFifo: reachable(await sqs.queue('sends.fifo')),
+    eventsRetry: await standardQueue('events-retry'),
+    eventsDlq: await standardQueue('events-dlq'),
+    webhooks: reachable(await sqs.queue('webhooks.fifo')),
+    webhooksDlq: reachable(await sqs.queue('webhooks-dlq.fifo')),
   }
   Object.assign(process.env, {
     AWS_REGION: 'eu-west-1',
@@ -79,6 +84,16 @@ export async function startCloud() {
     SENDS_QUEUE_URL: urls.sends,
     SENDS_FIFO_QUEUE_URL: urls.sendsFifo,
     LIVE_URL: 'wss://live.test/live',
+    EVENT_BUS: 'holdfast-test',
+    EVENTS_RETRY_QUEUE_URL: urls.eventsRetry,
+    EVENTS_DLQ_URL: urls.eventsDlq,
+    WEBHOOKS_TABLE: webhooks.table,
+    WEBHOOKS_QUEUE_URL: urls.webhooks,
+    WEBHOOKS_DLQ_URL: urls.webhooksDlq,
+    WEBHOOKS_KEY_ARN: 'arn:aws:kms:eu-west-1:000000000000:key/webhooks',
+    WEBHOOK_BACKOFF_BASE_MS: '50',
+    AWS_ENDPOINT_URL_EVENTBRIDGE: services.url,
+    AWS_ENDPOINT_URL_KMS: services.url,
     LIVE_CALLBACK_URL: `${services.url}/live`,
     ADMIN_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:eu-west-1:000000000000:secret:admin',
     WORKER_SILENCE_MS: '400',
@@ -109,7 +124,7 @@ export async function startCloud() {
     urls,
     drain,
     changes: liveChanges(live),
-    tables: { connections, messages, fleet, live, accounts: accountsTable },
+    tables: { connections, messages, fleet, live, accounts: accountsTable, webhooks },
     stores: {
       accounts: accounts(accountsTable),
       connections: apiConnections(connections),

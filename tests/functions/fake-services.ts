@@ -5,8 +5,17 @@ import type { LiveFrame } from '../../shared/api/live.ts'
 /** How a socket's end of the management API behaves. Sockets that were not opened are gone. */
 export type SocketBehaviour = 'open' | 'throttled' | 'stuck'
 
+export interface PutEntry {
+  readonly EventBusName: string
+  readonly Source: string
+  readonly DetailType: string
+  readonly Detail: string
+}
+
+const asBase64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64')
+
 /**
- * API Gateway's management endpoint and Secrets Manager, as far as the functions' real clients use them.
+ * API Gateway's management endpoint, Secrets Manager, EventBridge and KMS, as far as the functions' real clients use them.
  * `throttled` refuses posts and can be closed; `stuck` can't even be closed.
  */
 export async function startFakeServices(secret: string) {
@@ -15,6 +24,7 @@ export async function startFakeServices(secret: string) {
   const closed: string[] = []
   const posts: string[] = []
   let secretReads = 0
+  const bus = { mood: 'well' as 'well' | 'down', refuses: new Set<string>(), entries: [] as PutEntry[] }
 
   const server = createServer(async (request, response) => {
     const body = await text(request)
@@ -29,6 +39,30 @@ export async function startFakeServices(secret: string) {
       secretReads++
       answer(200, { ARN: 'arn:aws:secretsmanager:eu-west-1:000000000000:secret:admin', SecretString: secret })
       return
+    }
+    if (request.headers['x-amz-target'] === 'AWSEvents.PutEvents') {
+      const { Entries } = JSON.parse(body) as { Entries: PutEntry[] }
+      if (bus.mood === 'down') return answer(500, { message: 'no' }, 'InternalFailure')
+      const answers = Entries.map((entry) => {
+        const { event } = JSON.parse(entry.Detail)
+        if (bus.refuses.has(event)) return { ErrorCode: 'ThrottlingException', ErrorMessage: 'slow down' }
+        bus.entries.push(entry)
+        return { EventId: `bus-${bus.entries.length}` }
+      })
+      const FailedEntryCount = answers.filter((each) => 'ErrorCode' in each).length
+      return answer(200, { FailedEntryCount, Entries: answers })
+    }
+    if (request.headers['x-amz-target'] === 'TrentService.Encrypt') {
+      const { Plaintext, EncryptionContext } = JSON.parse(body)
+      return answer(200, { CiphertextBlob: asBase64({ Plaintext, context: EncryptionContext }) })
+    }
+    if (request.headers['x-amz-target'] === 'TrentService.Decrypt') {
+      const { CiphertextBlob, EncryptionContext } = JSON.parse(body)
+      const sealed = JSON.parse(Buffer.from(CiphertextBlob, 'base64').toString())
+      if (JSON.stringify(sealed.context) !== JSON.stringify(EncryptionContext)) {
+        return answer(400, { message: 'context' }, 'InvalidCiphertextException')
+      }
+      return answer(200, { Plaintext: sealed.Plaintext })
     }
     const socketId = decodeURIComponent(/^\/live\/@connections\/([^/]+)$/.exec(request.url ?? '')?.[1] ?? '')
     const behaviour = behaviours.get(socketId)
@@ -53,6 +87,8 @@ export async function startFakeServices(secret: string) {
     url: `http://127.0.0.1:${address.port}`,
     behave: (socketId: string, behaviour: SocketBehaviour) => behaviours.set(socketId, behaviour),
     vanish: (socketId: string) => behaviours.delete(socketId),
+    /** EventBridge: what it took, which events it refuses, whether it answers. */
+    bus,
     closed,
     posts,
     secretReads: () => secretReads,

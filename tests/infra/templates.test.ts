@@ -111,10 +111,10 @@ describe('the synthesized templates', () => {
 
   it('report partial batch failures from every mapping, and give every stream a failure destination', () => {
     const mappings = all('AWS::Lambda::EventSourceMapping').map((mapping) => mapping.Properties)
-    expect(mappings).toHaveLength(6)
+    expect(mappings).toHaveLength(10)
     for (const mapping of mappings) expect(mapping.FunctionResponseTypes).toEqual(['ReportBatchItemFailures'])
     const streams = mappings.filter((mapping) => mapping.StartingPosition)
-    expect(streams).toHaveLength(3)
+    expect(streams).toHaveLength(5)
     for (const mapping of streams) {
       expect(mapping.DestinationConfig.OnFailure.Destination).toBeDefined()
       expect(mapping.BisectBatchOnFunctionError).toBe(true)
@@ -171,7 +171,7 @@ describe('the synthesized templates', () => {
     const parameters = all('AWS::SSM::Parameter').map((parameter) => parameter.Properties.Name)
     expect(parameters).toContain('/holdfast/dev/http-api-url')
     expect(parameters).toContain('/holdfast/dev/console-url')
-    expect(parameters).toHaveLength(9)
+    expect(parameters).toHaveLength(11)
   })
 
   it('stay within the limits of CloudFormation', () => {

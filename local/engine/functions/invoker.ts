@@ -12,13 +12,18 @@ export interface FunctionHostOptions {
   readonly credentialsFor: (spec: FunctionSpec) => Credentials
   /** Turns the template's API URLs into local ones. */
   readonly localize: (value: string) => string
+  /** For all functions. */
+  readonly everywhere?: Readonly<Record<string, string>>
   /** By function title or name; for tests. */
   readonly overrides: Readonly<Record<string, Readonly<Record<string, string>>>>
   readonly log: EngineLog
   readonly pool?: PoolSettings
 }
 
-export interface FunctionHost extends Invoker, Running {}
+export interface FunctionHost extends Invoker, Running {
+  /** Ends what runs of the functions whose title begins so, and gives how many threads that were. */
+  kill(title: string): Promise<number>
+}
 
 export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   const { functions, permissions, log } = options
@@ -36,6 +41,11 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
         return refused('AccessDeniedException', message)
       }
       return pool.invoke(event)
+    },
+    async kill(title) {
+      const chosen = functions.filter((spec) => spec.title.startsWith(title))
+      const killed = await Promise.all(chosen.map(({ arn }) => pools.get(arn)?.kill() ?? 0))
+      return killed.reduce((sum, count) => sum + count, 0)
     },
     async stop() {
       await Promise.all([...pools.values()].map((pool) => pool.stop()))
@@ -81,6 +91,7 @@ function environmentOf(spec: FunctionSpec, options: FunctionHostOptions): Readon
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
     ...own,
+    ...options.everywhere,
     ...options.overrides[spec.title],
     ...options.overrides[spec.name],
   }

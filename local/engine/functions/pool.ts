@@ -13,6 +13,8 @@ export interface FunctionPool {
   invoke(event: unknown): Promise<InvokeResult>
   /** Waits for what is in flight, then ends all threads. */
   stop(): Promise<void>
+  /** Ends its threads in the middle of whatever they do, as Lambda's own failures would; gives how many. */
+  kill(): Promise<number>
 }
 
 export interface PoolSettings {
@@ -165,6 +167,11 @@ export function createFunctionPool(
       const running = run(event).finally(() => inFlight.delete(running))
       inFlight.add(running)
       return running
+    },
+    async kill() {
+      const killed = [...all]
+      await Promise.all(killed.map(end))
+      return killed.length
     },
     async stop() {
       stopped = true
