@@ -6,6 +6,7 @@ import type { Local, LocalOptions } from '../../local/engine/options.ts'
 import { startLocal } from '../../local/engine/start.ts'
 import { type Rest, rest } from './callers.ts'
 import type { Place } from './story.ts'
+import { noteUsedGrants } from './used-grants.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
@@ -71,6 +72,7 @@ export async function startPlace(options: Partial<LocalOptions> = {}): Promise<R
       }
     },
     async stop() {
+      noteUsedGrants(local.calls().counts)
       await within(stopMsMax, local.stop(), () => local.logs('local mode').at(-1)?.message ?? 'nothing was logged')
       rmSync(stateDir, { recursive: true, force: true })
     },
