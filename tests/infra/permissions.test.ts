@@ -8,7 +8,11 @@ const shown = ({ at, actions, resources }: (typeof statements)[number]) => `${at
 
 /** Whole-service resources that AWS leaves no choice about, and objects whose names are made while it runs. */
 const wide: readonly { readonly actions: RegExp; readonly resource: RegExp; readonly why: string }[] = [
-  { actions: /^s3:((Get|Put|Delete)Object|AbortMultipartUpload)$/, resource: /\/(media\/)?\*$/, why: 'objects are made under fresh names' },
+  {
+    actions: /^s3:((Get|Put|Delete)Object|AbortMultipartUpload)$/,
+    resource: /\/(media\/)?\*$/,
+    why: 'objects are made under fresh names',
+  },
   { actions: /^dynamodb:Query$/, resource: /\/index\//, why: 'an index is named' },
   {
     actions: /^execute-api:ManageConnections$/,
