@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
-import type { Frame } from '../end-to-end/callers.ts'
+import type { Answer, Frame } from '../end-to-end/callers.ts'
 import { type Fleet, type Line, ok } from '../faults/fleet.ts'
 
 const ways = ['rest', 'standard', 'fifo'] as const
@@ -20,6 +20,22 @@ const callForMs = 60_000
 const callersMax = 10
 const problemsShown = 30
 const partitionZero = 'holdfast-dev-partition-0.fifo'
+
+/** Until it is answered for good, for a while. */
+async function asked(call: () => Promise<Answer>): Promise<ReturnType<typeof ok>> {
+  const until = performance.now() + callForMs
+  for (let tries = 1; ; tries++) {
+    const late = performance.now() > until
+    const answer = await call().catch((error: Error) => {
+      // The connection broke: whether it was accepted, only the key tells.
+      if (late) throw error
+      return undefined
+    })
+    const again = answer === undefined || answer.status === 429 || answer.status >= 500
+    if (answer !== undefined && (!again || late)) return ok(answer)
+    await delay(Math.min(2_000, 100 * 2 ** tries))
+  }
+}
 
 /**
  * What goes out through REST and both sends queues, a chat for each way and line, and what comes in. Who writes it keeps the
@@ -102,23 +118,11 @@ export class Correspondence {
     return `${this.name} ${line.device} ${way} ${texts.length + offset}`
   }
 
-  /** As a caller does: what failed on the way is asked for again, under the same key. */
+  /** As a caller does: what failed on the way, or was too much at a time, is asked for again, under the same key. */
   async #call({ line, customer }: Chat, body: string): Promise<void> {
     const headers = { 'idempotency-key': body.replaceAll(' ', '-') }
     const message = { to: customer, type: 'text', text: { body } }
-    const until = performance.now() + callForMs
-    for (let tries = 1; ; tries++) {
-      const late = performance.now() > until
-      const answer = await this.#fleet.tenant
-        .post(`/connections/${line.connectionId}/messages`, message, headers)
-        .catch((error: Error) => {
-          // The connection broke: whether it was accepted, only the key tells.
-          if (late) throw error
-          return undefined
-        })
-      if (answer !== undefined && (answer.status < 500 || late)) return void ok(answer)
-      await delay(Math.min(2_000, 100 * 2 ** tries))
-    }
+    await asked(() => this.#fleet.tenant.post(`/connections/${line.connectionId}/messages`, message, headers))
   }
 
   async #post({ line, customer, way }: Chat, texts: readonly string[]): Promise<void> {
@@ -237,7 +241,7 @@ export class Correspondence {
     const problems: string[] = []
     for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
       const query = new URLSearchParams({ limit: '100', ...(next === undefined ? {} : { next }) })
-      const page = ok(await this.#fleet.tenant.get(`/connections/${connectionId}/messages?${query}`))
+      const page = await asked(() => this.#fleet.tenant.get(`/connections/${connectionId}/messages?${query}`))
       next = page.next
       for (const { direction, status, text, messageId } of page.items) {
         if (!String(text?.body).startsWith(`${this.name} `)) continue

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { rest } from '../end-to-end/callers.ts'
 import { Fleet, type Line, ok } from '../faults/fleet.ts'
 import { seeded } from '../faults/seeded.ts'
@@ -33,21 +33,29 @@ describe(
   () => {
     let fleet: Fleet
     let lines: readonly Line[]
+    const disturbances: Disturbance[] = []
 
     beforeAll(async () => {
       fleet = await Fleet.start(clocks, { workers })
       lines = await fleet.pair(connections)
     }, timeout)
     afterAll(() => fleet?.stop())
+    // One that failed goes on with killing otherwise.
+    afterEach(async () => {
+      await Promise.allSettled(disturbances.splice(0).map((each) => each.over()))
+    })
 
-    const disturb = (progressSteps: number, deployAt?: number) =>
-      new Disturbance(fleet, {
+    const disturb = (progressSteps: number, deployAt?: number) => {
+      const disturbance = new Disturbance(fleet, {
         workers,
         every: Math.max(1, Math.floor(progressSteps / (strokes + 1))),
         random: seeded(seed),
         ...(size.byTheClock ? { betweenMs: [5_000, 10_000] as const } : {}),
         ...(deployAt === undefined ? {} : { deployAt }),
       })
+      disturbances.push(disturbance)
+      return disturbance
+    }
 
     async function allWell(correspondence: Correspondence, strokesFell?: number): Promise<void> {
       const problems = await correspondence.problems(boundMs)
