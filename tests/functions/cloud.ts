@@ -71,6 +71,8 @@ export async function startCloud() {
     MESSAGES_TABLE: messages.table,
     FLEET_TABLE: fleet.table,
     LIVE_TABLE: live.table,
+    AUTH_TABLE: 'auth-of-no-test',
+    AUTH_BUCKET: 'bucket-of-no-test',
     ACCOUNTS_TABLE: accountsTable.table,
     MEDIA_TABLE: media.table,
     MEDIA_BUCKET: await sqs.bucket('media'),
