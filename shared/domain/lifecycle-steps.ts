@@ -62,7 +62,7 @@ export function setbacksOf({
   replacedAt,
 }: Pick<LifecycleState, 'failures' | 'replacedAt'>): ConnectionChange {
   if (failures === 0 && replacedAt.length === 0) return { setbacks: null }
-  return { setbacks: { failures, replacedAt: replacedAt.map(iso) } }
+  return { setbacks: { failures, ...(replacedAt.length === 0 ? {} : { replacedAt: replacedAt.map(iso) }) } }
 }
 
 /** Gives back, or takes back the request for, the permit that the phase has. */

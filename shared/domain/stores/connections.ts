@@ -56,7 +56,7 @@ export interface ConnectionRow extends ConnectionRef, ConnectionStatusView {
    * Not forgotten yet, so that a change of owner forgets it neither: failed attempts of a connection that is open but not for
    * long enough, and when other sessions took its place.
    */
-  readonly setbacks?: { readonly failures: number; readonly replacedAt: readonly IsoTime[] }
+  readonly setbacks?: { readonly failures: number; readonly replacedAt?: readonly IsoTime[] }
   /** Openings that ended in a worker's crash, in a row. Three of them quarantine it. */
   readonly openingCrashes?: number
   /** Worker and epoch that started opening a socket and have not yet come to an end of it. */

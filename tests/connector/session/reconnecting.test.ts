@@ -337,7 +337,7 @@ describe('what a new owner finds', () => {
 
   test('attempts are counted on after a change of owner, and forgotten after a minute of being open', async () => {
     const stage = new Stage()
-    const setbacks = { failures: 3, replacedAt: [] }
+    const setbacks = { failures: 3 }
     const ref = stage.connection('a', { setbacks })
     const worker = stage.worker('w2', 2)
     await worker.restore(ref)
