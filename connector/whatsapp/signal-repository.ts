@@ -10,11 +10,12 @@ import { GroupSessionBuilder } from '@whiskeysockets/baileys/lib/Signal/Group/gr
 import { SenderKeyDistributionMessage } from '@whiskeysockets/baileys/lib/Signal/Group/sender-key-distribution-message.js'
 import { SenderKeyName } from '@whiskeysockets/baileys/lib/Signal/Group/sender-key-name.js'
 import { SenderKeyRecord } from '@whiskeysockets/baileys/lib/Signal/Group/sender-key-record.js'
-import { SessionBuilder, SessionCipher } from 'libsignal'
+import { SessionBuilder } from 'libsignal'
 import type { ConnectionAuthState, SignalChange } from '../auth/auth-state.ts'
 import type { Inbox } from './inbox.ts'
 import { identityOfPreKeyMessage } from './prekey-message.ts'
 import { sendScope } from './send-scope.ts'
+import { TryingSessionCipher } from './session-cipher.ts'
 import { openSessionOf } from './session-record.ts'
 import { literalAddress, QualifiedAddress, sessionAddress } from './signal-address.ts'
 import { StagedSignalStorage } from './signal-storage.ts'
@@ -65,7 +66,7 @@ export function signalRepository(deps: SignalRepositoryDependencies): SocketConf
           const send = sendScope.getStore()
           if (send?.givenUp) throw new Error('the send was given up')
           const storage = new StagedSignalStorage(state)
-          const { type, body } = await new SessionCipher(storage, address).encrypt(Buffer.from(data))
+          const { type, body } = await new TryingSessionCipher(storage, address).encrypt(Buffer.from(data))
           if (send?.givenUp) throw new Error('the send was given up')
           if (send !== undefined) {
             send.encrypted = true
@@ -86,7 +87,7 @@ export function signalRepository(deps: SignalRepositoryDependencies): SocketConf
               // Kept even where decryption fails then: it is how a contact that reinstalled is recognised.
               if (identity !== undefined && storage.saveIdentity(address.record, identity)) state.apply(storage.changes)
             }
-            const cipher = new SessionCipher(storage, address)
+            const cipher = new TryingSessionCipher(storage, address)
             const bytes = Buffer.from(ciphertext)
             const plaintext =
               type === 'pkmsg'

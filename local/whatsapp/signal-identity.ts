@@ -3,7 +3,7 @@
  * form, so that a ciphertext which fails to decrypt leaves no trace in them.
  */
 
-import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord, type SignalStorage } from 'libsignal'
+import { ProtocolAddress, SessionBuilder, SessionRecord, type SignalStorage } from 'libsignal'
 import {
   generateKeyPair,
   type KeyPair,
@@ -14,6 +14,7 @@ import {
   typedPublicKey,
 } from './curve.ts'
 import type { DeviceAddress } from './jids.ts'
+import { PhoneSessionCipher } from './session-cipher.ts'
 
 /** What a peer needs to open a session: 32 byte public keys. The one-time key is missing once a device ran out. */
 export interface PreKeyBundle {
@@ -120,13 +121,13 @@ export class SignalIdentity {
   }
 
   async encrypt(peer: DeviceAddress, plaintext: Buffer): Promise<Ciphertext> {
-    const { type, body } = await new SessionCipher(this.#storage, this.#address(peer)).encrypt(plaintext)
+    const { type, body } = await new PhoneSessionCipher(this.#storage, this.#address(peer)).encrypt(plaintext)
     return { type: type === PRE_KEY_WHISPER_MESSAGE ? 'pkmsg' : 'msg', body: Buffer.from(body, 'binary') }
   }
 
   /** Throws what libsignal throws for a ciphertext that it can't decrypt. */
   async decrypt(peer: DeviceAddress, type: CiphertextType, body: Buffer): Promise<Buffer> {
-    const cipher = new SessionCipher(this.#storage, this.#address(peer))
+    const cipher = new PhoneSessionCipher(this.#storage, this.#address(peer))
     return type === 'pkmsg' ? cipher.decryptPreKeyWhisperMessage(body) : cipher.decryptWhisperMessage(body)
   }
 

@@ -108,7 +108,7 @@ export class World {
     }
   }
 
-  stats(): Promise<{ undecryptable: number; decryptFailures: number }> {
+  stats(): Promise<{ undecryptable: number; decryptFailures: number; resendsRequested: number }> {
     return this.control('GET', '/stats')
   }
 }
