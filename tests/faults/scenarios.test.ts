@@ -282,9 +282,8 @@ describe(`a fleet of ${scale.connections} connections on ${workers} workers`, ()
         () => whatsapp.since(logins, 'login').some(({ device }) => device === line.device),
         20_000,
       )
-      for (const customer of customers) {
-        await fleet.sendStatus(await fleet.send(line, customer, `reconnect ${reconnect}`), 'read')
-      }
+      const sent = customers.map((customer) => fleet.send(line, customer, `reconnect ${reconnect}`))
+      await Promise.all(sent.map(async (messageId) => fleet.sendStatus(await messageId, 'read')))
     }
     // Who lives with the device list that it has asks for nothing, and opens no session anew.
     const { deviceListsAsked, bundlesFetched } = await fleet.stats()

@@ -146,7 +146,9 @@ export class Audit implements CallWatcher {
     const { now } = this.#state.world
     const commandId = row?.command?.commandId
     const before = this.#openings.get(key)
-    const outage = [...this.#state.workers()].some((worker) => worker.workerId === workerId && worker.seesOutage)
+    const seen = [...this.#state.workers()].some((worker) => worker.workerId === workerId && worker.seesOutage)
+    // Who was held back spends no attempt when its turn comes, also where the outage is over by the time that it opens.
+    const outage = seen || row?.reason === 'outage'
     const goesOn = before !== undefined && before.epoch === epoch && before.commandId === commandId && !outage
     const openings: Openings = goesOn ? before : { epoch, inRow: 0, lastAt: now, openSince: undefined, commandId }
     if (openings.inRow > openingsInRowMax && now - openings.lastAt < wakeGapMs) {

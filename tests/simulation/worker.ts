@@ -70,8 +70,8 @@ export class SimulatedWorker implements AuditedWorker {
       remote(world, weather, audit, process.main, service, store)
     const connections = over('connections', stores.connections)
     const messages = over('messages', stores.messages)
-    // Nobody asks for operations here: their store has no weather.
-    const { operations } = stores
+    // One table, one weather.
+    const operations = over('messages', stores.operations)
     const whatsappPort = simulatedWhatsApp({
       thread: process.main,
       server: whatsapp,
