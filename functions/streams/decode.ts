@@ -9,8 +9,13 @@ import type { OperationRow, PresenceRow } from '../../shared/domain/stores/opera
 
 type Image = Record<string, AttributeValue>
 
-/** The same wire format under two names: Lambda's types and the SDK's. */
-const plain = (image: Image): unknown => unmarshall(image as Record<string, StoredValue>)
+/** The same wire format under two names, but for bytes: Lambda gives them in base64, what the SDK has are bytes. */
+const plain = (image: Image): unknown =>
+  unmarshall(Object.fromEntries(Object.entries(image).map(([name, value]) => [name, stored(value)])))
+
+function stored(value: AttributeValue): StoredValue {
+  return typeof value.B === 'string' ? { B: Buffer.from(value.B, 'base64') } : (value as StoredValue)
+}
 
 /** What the adapters wrote is believed; that it is a row of theirs at all is checked. */
 const connectionShape = z.looseObject({
