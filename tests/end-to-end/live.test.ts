@@ -57,9 +57,10 @@ it('a watcher that loses its socket a hundred times during changes ends with wha
   const { client, cut, sockets } = watcher()
   const told = new Map<string, Message>()
   client.live.on('message-status', (message) => told.set(message.messageId, message))
+  const watching = client.live.once('snapshot')
   const ids: string[] = []
   for (let n = 0; n < 4; n++) ids.push((await client.connections.create({ label: `Desk ${n}` })).connectionId)
-  await client.live.once('snapshot')
+  await watching
   const sent: string[] = []
   for (let round = 0; round < 100; round++) {
     const connectionId = ids[round % ids.length] ?? ''
