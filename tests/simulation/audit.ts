@@ -75,6 +75,8 @@ interface Openings {
   inRow: number
   lastAt: number
   openSince: number | undefined
+  /** The last one came to be open. */
+  opened: boolean
   commandId: string | undefined
 }
 
@@ -139,7 +141,9 @@ export class Audit implements CallWatcher {
 
   opened({ ref }: OpenRequest): void {
     const openings = this.#openings.get(keyOf(ref))
-    if (openings !== undefined) openings.openSince = this.#state.world.now
+    if (openings === undefined) return
+    openings.openSince = this.#state.world.now
+    openings.opened = true
   }
 
   #countOpening(workerId: string, key: string, epoch: Epoch, row: ConnectionRow | undefined): void {
@@ -150,7 +154,12 @@ export class Audit implements CallWatcher {
     // Who was held back spends no attempt when its turn comes, also where the outage is over by the time that it opens.
     const outage = seen || row?.reason === 'outage'
     const goesOn = before !== undefined && before.epoch === epoch && before.commandId === commandId && !outage
-    const openings: Openings = goesOn ? before : { epoch, inRow: 0, lastAt: now, openSince: undefined, commandId }
+    const fresh = { epoch, inRow: 0, lastAt: now, openSince: undefined, opened: false, commandId }
+    const openings: Openings = goesOn ? before : fresh
+    // WhatsApp asked for it (515): at once, and no attempt. What is one says so on its row before it opens.
+    const restarts = openings.opened && row?.attempt === undefined && row?.reason !== 'retries_exhausted'
+    openings.opened = false
+    if (restarts) return
     if (openings.inRow > openingsInRowMax && now - openings.lastAt < wakeGapMs) {
       this.#violated(
         'attempts',
