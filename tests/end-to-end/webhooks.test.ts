@@ -221,6 +221,9 @@ describe('events on their way out', () => {
       state: 'paused',
       paused: { reason: 'gone' },
     })
+    // What its alarm watches.
+    const paused = () => place.local.metrics().some(({ name }) => name === 'WebhooksPaused')
+    await expect.poll(paused, { timeout: 30_000 }).toBe(true)
     gone.mood = 'redirecting'
     expect((await tenant.post(`/webhooks/${goneId}/test`)).body).toMatchObject({
       delivered: false,
