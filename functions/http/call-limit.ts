@@ -19,8 +19,8 @@ const keysMax = 1_000
 /**
  * Limits calls by key over all processes with few writes. The first call in a second asks the shared bucket for one; a process
  * that goes on takes a tenth of a second's worth at a time. A process that was refused knows for how long, and asks nothing
- * until then. So a quiet key costs a write per call, a busy one about ten a second and process, and one over its limit about one
- * a second; a limit is kept to within a tenth of a second's worth per process.
+ * until then. So a quiet key costs a write per call, a busy one, also over its limit, about ten a second and process;
+ * a limit is kept to within a tenth of a second's worth per process.
  */
 export class CallLimit {
   readonly #rates: CallRates
@@ -39,18 +39,14 @@ export class CallLimit {
       held.count -= 1
       return undefined
     }
-    const ahead = recent ? Math.max(1, Math.floor(rate.perSecond / 10)) : 1
-    if (ahead > 1 && (await this.#rates.take(bucket, rate, ahead, nowMs)).kind === 'taken') {
-      this.#remember(bucket, { count: ahead - 1, takenAtMs: nowMs, emptyUntilMs: 0 })
+    const count = recent ? Math.max(1, Math.floor(rate.perSecond / 10)) : 1
+    const outcome = await this.#rates.take(bucket, rate, count, nowMs)
+    if (outcome.kind === 'taken') {
+      this.#remember(bucket, { count: count - 1, takenAtMs: nowMs, emptyUntilMs: 0 })
       return undefined
     }
-    const one = await this.#rates.take(bucket, rate, 1, nowMs)
-    if (one.kind === 'taken') {
-      this.#remember(bucket, { count: 0, takenAtMs: nowMs, emptyUntilMs: 0 })
-      return undefined
-    }
-    this.#remember(bucket, { count: 0, takenAtMs: nowMs, emptyUntilMs: nowMs + one.retryAfterMs })
-    return seconds(one.retryAfterMs)
+    this.#remember(bucket, { count: 0, takenAtMs: nowMs, emptyUntilMs: nowMs + outcome.retryAfterMs })
+    return seconds(outcome.retryAfterMs)
   }
 
   #remember(bucket: string, held: Held): void {
