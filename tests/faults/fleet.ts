@@ -55,6 +55,8 @@ export interface Fault {
 const pairingsAtOnce = 6
 const sendTriesMax = 5
 const phonesFrom = 15_552_000_000
+/** What the simulator says of a QR whose client has gone on to another one, or has left. */
+const pastCodes: ReadonlySet<string> = new Set(['qr_not_offered', 'client_gone'])
 
 /** Local mode with many linked phones, driven and watched from outside, as callers and phones do. */
 export class Fleet {
@@ -132,11 +134,15 @@ export class Fleet {
     return { connectionId, phoneNumber, device }
   }
 
-  /** Scans the connection's QR once there is one; gives the device. */
+  /** Scans the connection's QR, or the one after where that is over by then, as on a slow machine; gives the device. */
   async scan(connectionId: string, phoneNumber: string, after = -1): Promise<string> {
-    const { data } = await this.observer.connection(connectionId, 'a QR', ({ qr }) => qr?.text !== undefined, { after })
-    const digits = phoneNumber.slice(1)
-    return ok(await this.simulator.post(`/phones/${digits}/scan`, { qr: data.qr.text })).device
+    const shown = ({ qr }: { qr?: { text?: string } }) => qr?.text !== undefined
+    for (let seen = after; ; ) {
+      const { data, version } = await this.observer.connection(connectionId, 'a QR', shown, { after: seen })
+      const answer = await this.simulator.post(`/phones/${phoneNumber.slice(1)}/scan`, { qr: data.qr.text })
+      if (!pastCodes.has(answer.body?.code)) return ok(answer).device
+      seen = version ?? seen
+    }
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: a caller reads JSON; the assertions say what must be in it
