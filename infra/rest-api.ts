@@ -274,6 +274,13 @@ export class RestApi extends Construct {
       ].map((queue) => queue.queueArn),
     )
 
+    const fleet = new Handler(this, 'Fleet', {
+      handler: 'http/fleet',
+      settings,
+      environment: { FLEET_TABLE: tables.fleet.tableName },
+    })
+    fleet.allowItems(tables.fleet, ['worker', 'partition'], 'Query')
+
     const open = new Handler(this, 'Public', {
       handler: 'http/public',
       settings,
@@ -292,6 +299,7 @@ export class RestApi extends Construct {
       admin,
       imports,
       'dead-letters': deadLetters,
+      fleet,
       webhooks: webhooks.http,
       public: open,
     }

@@ -28,6 +28,7 @@ import {
   peekQuerySchema,
 } from './dead-letters.ts'
 import { erasurePageSchema, erasureSchema, startErasureSchema } from './erasures.ts'
+import { fleetSchema } from './fleet.ts'
 import { importBytesMax, importConnectionSchema } from './imports.ts'
 import { liveTicketSchema } from './live.ts'
 import { createMediaSchema, mediaSchema, newMediaSchema, preferSchema } from './media.ts'
@@ -57,6 +58,7 @@ export type HttpFunction =
   | 'imports'
   | 'admin'
   | 'dead-letters'
+  | 'fleet'
   | 'webhooks'
   | 'public'
 /** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
@@ -725,6 +727,17 @@ export const routes = {
       'connection_quota_reached',
       'device_already_linked',
     ],
+  },
+  getFleet: {
+    ...ofAdmin,
+    method: 'GET',
+    path: '/admin/fleet',
+    function: 'fleet',
+    operationId: 'getFleet',
+    summary: 'Gets the workers, and which of them owns which partition.',
+    params: noParams,
+    response: { status: 200, description: 'The fleet as it is now.', body: fleetSchema },
+    problems: [],
   },
   listDeadLetterQueues: {
     ...ofDeadLetters,

@@ -6,6 +6,7 @@ import { Groups } from './resources/groups.ts'
 import { Media } from './resources/media.ts'
 import { Messages } from './resources/messages.ts'
 import { Operations } from './resources/operations.ts'
+import { Operators } from './resources/operators.ts'
 import { Webhooks } from './resources/webhooks.ts'
 
 export interface ClientOptions extends HttpOptions, LiveOptions {}
@@ -23,6 +24,8 @@ export class HoldfastClient {
   /** Opens its socket with the first listener. */
   readonly live: Live
   readonly webhooks: Webhooks
+  /** With the admin key only. */
+  readonly operators: Operators
 
   constructor(options: ClientOptions) {
     this.http = new Http(options)
@@ -34,5 +37,6 @@ export class HoldfastClient {
     this.operations = new Operations(this.http)
     this.live = new Live(this.http, options)
     this.webhooks = new Webhooks(this.http)
+    this.operators = new Operators(this.http)
   }
 }

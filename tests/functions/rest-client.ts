@@ -41,6 +41,7 @@ export async function restClient() {
     admin: (await import('../../functions/http/admin.ts')).handler,
     imports: (await import('../../functions/http/imports.ts')).handler,
     'dead-letters': (await import('../../functions/http/dead-letters.ts')).handler,
+    fleet: (await import('../../functions/http/fleet.ts')).handler,
     webhooks: (await import('../../functions/http/webhooks.ts')).handler,
     public: (await import('../../functions/http/public.ts')).handler,
   } satisfies Record<HttpFunction, unknown>
