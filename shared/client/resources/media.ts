@@ -2,6 +2,7 @@ import type { Media as Medium, NewMedia } from '../../api/media.ts'
 import type { Body } from '../contract.ts'
 import type { Http } from '../http.ts'
 import { ProblemError } from '../problem-error.ts'
+import { putBytes } from '../upload.ts'
 
 export interface UploadOptions {
   /** Default: the blob's own type. */
@@ -9,6 +10,8 @@ export interface UploadOptions {
   /** Default: the file's own name. */
   readonly filename?: string
   readonly signal?: AbortSignal
+  /** In browsers again and again, elsewhere once at the end. */
+  readonly onProgress?: (sentBytes: number, totalBytes: number) => void
 }
 
 /** Media to send, and those of messages. */
@@ -28,7 +31,7 @@ export class Media {
    * @throws {ProblemError} also where the storage refuses the upload
    */
   async upload(file: Blob | Uint8Array<ArrayBuffer>, options: UploadOptions = {}): Promise<Medium> {
-    const { signal } = options
+    const { signal, onProgress } = options
     const blob = file instanceof Blob ? file : undefined
     const contentType = options.contentType ?? (blob?.type || 'application/octet-stream')
     const filename = options.filename ?? nameOf(file)
@@ -36,13 +39,12 @@ export class Media {
     const { upload, ...medium } = await this.create({ contentType, size, ...(filename && { filename }) })
     // The length is the platform's to say.
     const { 'Content-Length': _, ...headers } = upload.headers
-    const response = await this.#fetch(upload.url, {
-      method: upload.method,
-      headers,
-      body: file,
-      ...(signal && { signal }),
-    })
-    if (!response.ok) throw new ProblemError(response.status, { detail: 'The upload was refused.' }, null)
+    const { url, method } = upload
+    const status = await putBytes(
+      { url, method, headers, body: file, ...(signal && { signal }), ...(onProgress && { onProgress }) },
+      this.#fetch,
+    )
+    if (status < 200 || status > 299) throw new ProblemError(status, { detail: 'The upload was refused.' }, null)
     return { ...medium, state: 'ready' }
   }
 
