@@ -55,7 +55,7 @@ export class Console extends Construct {
       "style-src 'self'",
       `img-src 'self' blob: data: ${media}`,
       `media-src blob: ${media}`,
-      `connect-src 'self' ${[...apis.map(originOf), media, ...(settings.oidc ? [settings.oidc.issuer] : [])].join(' ')}`,
+      `connect-src 'self' ${[...apis.map(originOf), media].join(' ')}`,
       "form-action 'self'",
       "frame-ancestors 'none'",
       "base-uri 'none'",
@@ -126,9 +126,6 @@ export class Console extends Construct {
           stage: settings.stage,
           httpUrl: apis[0],
           liveUrl,
-          ...(settings.oidc === undefined
-            ? {}
-            : { oidc: { authority: settings.oidc.issuer, clientId: settings.oidc.clientId } }),
         },
       },
     })

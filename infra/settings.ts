@@ -35,8 +35,6 @@ const schema = z
         (text): NetworkSetting =>
           text === 'public' || text === 'private' ? { kind: text } : { kind: 'existing', vpcId: text },
       ),
-    /** People sign in to the console with an OpenID Connect provider; absent: with an API key. */
-    oidc: z.strictObject({ issuer: z.url({ protocol: /^https$/ }), clientId: z.string().min(1) }).optional(),
     /** Gets a mail for every alarm, once it has confirmed the subscription. */
     alarmEmail: z.email().optional(),
     /** An existing SNS topic for the alarms instead. */

@@ -6,8 +6,11 @@ import { ConnectionPage } from './pages/connection.tsx'
 import { ConnectionsPage } from './pages/connections.tsx'
 import { DeadLettersPage } from './pages/dead-letters.tsx'
 import { EventsPage } from './pages/events.tsx'
+import { FleetPage } from './pages/fleet.tsx'
 import { KeysPage } from './pages/keys.tsx'
 import { PhonesPage } from './pages/phones.tsx'
+import { WebhookPage } from './pages/webhook.tsx'
+import { WebhooksPage } from './pages/webhooks.tsx'
 import { Empty } from './parts/empty.tsx'
 import { Frame } from './parts/frame.tsx'
 import { Notices } from './parts/notices.tsx'
@@ -51,6 +54,11 @@ export function App() {
                 )}
               </Route>
               <Route path="/events" component={EventsPage} />
+              <Route path="/webhooks" component={WebhooksPage} />
+              <Route path="/webhooks/:webhookId">
+                {({ webhookId }) => <WebhookPage key={webhookId} webhookId={webhookId} />}
+              </Route>
+              <Route path="/fleet" component={FleetPage} />
               <Route path="/keys" component={KeysPage} />
               <Route path="/dead-letters" component={DeadLettersPage} />
               <Route path="/phones" component={PhonesPage} />

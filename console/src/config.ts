@@ -5,8 +5,6 @@ export interface ConsoleConfig {
   readonly httpUrl: string
   /** WebSocket API. */
   readonly liveUrl: string
-  /** An OpenID Connect provider; absent: people sign in with an API key. */
-  readonly oidc?: { readonly authority: string; readonly clientId: string; readonly scope?: string }
 }
 
 /** What only a run on this machine has: keys of its demo, and the simulated phones. */

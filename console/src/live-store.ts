@@ -9,12 +9,15 @@ export interface Heard {
   readonly data: unknown
 }
 
-export type Link = 'connecting' | 'open' | 'reconnecting' | 'closed'
+/** `offline`: the browser itself says that there is no network. */
+export type Link = 'connecting' | 'open' | 'reconnecting' | 'closed' | 'offline'
 
 export interface LiveState {
   readonly link: Link
   /** The first snapshot has come: an empty list is an answer from then on. */
   readonly complete: boolean
+  /** How many snapshots came: after each, what was missed meanwhile may be asked for. */
+  readonly snapshots: number
   readonly connections: readonly Connection[]
   /** Newest first. */
   readonly heard: readonly Heard[]
@@ -46,7 +49,7 @@ export class LiveStore {
   readonly #listeners = new Set<() => void>()
   readonly #onMessage = new Set<(message: Message) => void>()
   readonly #stops: (() => void)[] = []
-  #state: LiveState = { link: 'connecting', complete: false, connections: [], heard: [] }
+  #state: LiveState = { link: 'connecting', complete: false, snapshots: 0, connections: [], heard: [] }
   #count = 0
 
   constructor(client: HoldfastClient) {
@@ -70,15 +73,39 @@ export class LiveStore {
     const { live } = this.#client
     for (const name of changes) this.#stops.push(live.on(name, (data) => this.#changed(name, data)))
     this.#stops.push(
-      live.on('snapshot', () => this.#set({ complete: true, connections: this.#listed(), link: 'open' })),
-      live.on('state', (state) => this.#set({ link: state.kind })),
+      live.on('snapshot', () => {
+        const snapshots = this.#state.snapshots + 1
+        this.#set({ complete: true, snapshots, connections: this.#listed(), link: 'open' })
+      }),
+      live.on('state', ({ kind }) => this.#set({ link: kind === 'closed' && !navigator.onLine ? 'offline' : kind })),
       live.on('error', (problem) => this.#set({ problem })),
+      this.#followNetwork(),
     )
   }
 
   stop(): void {
     for (const stop of this.#stops.splice(0)) stop()
     this.#client.live.close()
+  }
+
+  /** A browser without a network knows it at once; a socket would notice it minutes later. */
+  #followNetwork(): () => void {
+    const { live } = this.#client
+    const offline = () => {
+      live.close()
+      this.#set({ link: 'offline' })
+    }
+    const online = () => {
+      this.#set({ link: 'reconnecting' })
+      live.open()
+    }
+    addEventListener('offline', offline)
+    addEventListener('online', online)
+    if (!navigator.onLine) offline()
+    return () => {
+      removeEventListener('offline', offline)
+      removeEventListener('online', online)
+    }
   }
 
   /** A change that was just made by a request, which its event will repeat. */

@@ -3,6 +3,7 @@ import type { Connection, Message } from '../../../shared/client/index.ts'
 import { Time } from '../parts/clock.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { problemText } from '../parts/notices.tsx'
+import { useSession } from '../session.tsx'
 import { inWords } from './message-text.ts'
 import { Thread } from './thread.tsx'
 import { useMessages } from './use-messages.ts'
@@ -16,6 +17,7 @@ interface Chat {
 
 /** The conversations of a connection, the latest first, and the one that is open. */
 export function Chats({ connection }: { readonly connection: Connection }) {
+  const { place } = useSession()
   const { loaded, messages, problem, more } = useMessages(connection.connectionId)
   const [chosen, setChosen] = useState<string>()
   const [starting, setStarting] = useState<string>()
@@ -45,6 +47,8 @@ export function Chats({ connection }: { readonly connection: Connection }) {
     <div className={`chats ${isOpen ? 'open' : ''}`}>
       <section className="chat-list" aria-label="Chats">
         <NewChat
+          // On one's own machine there is a phone that waits to be written to.
+          suggested={chats.length === 0 ? place.local?.customer : undefined}
           onStart={(to) => {
             setChosen(undefined)
             setStarting(to)
@@ -96,8 +100,13 @@ export function Chats({ connection }: { readonly connection: Connection }) {
   )
 }
 
-function NewChat({ onStart }: { readonly onStart: (to: string) => void }) {
-  const [to, setTo] = useState('')
+interface NewChatProps {
+  readonly suggested: string | undefined
+  readonly onStart: (to: string) => void
+}
+
+function NewChat({ suggested, onStart }: NewChatProps) {
+  const [to, setTo] = useState(suggested ?? '')
   const submit = (event: FormEvent) => {
     event.preventDefault()
     onStart(to.trim())
@@ -122,10 +131,22 @@ function NewChat({ onStart }: { readonly onStart: (to: string) => void }) {
 }
 
 function chatsOf(messages: readonly Message[]): readonly Chat[] {
-  const byChat = Map.groupBy(messages, ({ chat }) => chat)
+  const numbers = numbersByLid(messages)
+  const byChat = Map.groupBy(messages, ({ chat }) => numbers.get(chat) ?? chat)
   return [...byChat]
     .map(([chat, ofChat]) => ({ chat, title: titleOf(chat, ofChat), messages: ofChat, last: ofChat.at(-1) as Message }))
     .sort((a, b) => b.last.createdAt.localeCompare(a.last.createdAt))
+}
+
+/** WhatsApp knows a person by number and by LID: what they wrote under the one belongs to what was written to the other. */
+function numbersByLid(messages: readonly Message[]): ReadonlyMap<string, string> {
+  const numbers = new Map<string, string>()
+  for (const message of messages) {
+    if (message.direction !== 'inbound' || !message.chat.endsWith('@lid')) continue
+    const { phoneNumber } = message.from
+    if (phoneNumber !== undefined) numbers.set(message.chat, `${phoneNumber.replace(/\D/g, '')}@s.whatsapp.net`)
+  }
+  return numbers
 }
 
 function titleOf(chat: string, messages: readonly Message[]): string {

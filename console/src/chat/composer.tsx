@@ -1,12 +1,20 @@
-import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react'
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import type { Connection, HoldfastClient } from '../../../shared/client/index.ts'
 import { useSay } from '../parts/notices.tsx'
 import { useSession } from '../session.tsx'
+import { Attach } from './attach.tsx'
+import { kindOfFile, mediumOf } from './outgoing-file.ts'
 
 type Send = Parameters<HoldfastClient['messages']['send']>[1]
-type Kind = 'text' | 'location' | 'contact' | 'poll'
+type Kind = 'text' | 'file' | 'location' | 'contact' | 'poll'
 
-const kinds: Readonly<Record<Kind, string>> = { text: 'Text', location: 'Location', contact: 'Contact', poll: 'Poll' }
+const kinds: Readonly<Record<Kind, string>> = {
+  text: 'Text',
+  file: 'File',
+  location: 'Location',
+  contact: 'Contact',
+  poll: 'Poll',
+}
 
 /** Says that somebody writes at most so often. */
 const typingMs = 4_000
@@ -18,8 +26,12 @@ export function Composer({ connection, to }: { readonly connection: Connection; 
   const [kind, setKind] = useState<Kind>('text')
   const [fields, setFields] = useState<Readonly<Record<string, string>>>({})
   const [busy, setBusy] = useState(false)
+  const [file, setFile] = useState<File>()
+  const [uploaded, setUploaded] = useState<number>()
   const attempt = useRef<string>(undefined)
   const typedAt = useRef(0)
+  const text = useRef<HTMLTextAreaElement>(null)
+  useEffect(() => text.current?.focus(), [])
 
   const field = (name: string) => fields[name] ?? ''
   const set = (name: string) => (value: string) => setFields((now) => ({ ...now, [name]: value }))
@@ -33,20 +45,30 @@ export function Composer({ connection, to }: { readonly connection: Connection; 
 
   const submit = async (event?: FormEvent) => {
     event?.preventDefault()
-    const message = messageOf(kind, to, field)
-    if (message === undefined) return
+    const simple = kind === 'file' ? undefined : messageOf(kind, to, field)
+    if (simple === undefined && (kind !== 'file' || file === undefined)) return
     setBusy(true)
     attempt.current ??= crypto.randomUUID()
     const options = { idempotencyKey: attempt.current }
     const accepted = await say.attempt(async () => {
+      const message = simple ?? (await withFile(to, file as File, field('caption')))
       const { status, error } = await client.messages.send(connection.connectionId, message, options)
       if (status === 'failed') throw new Error(error?.message ?? 'The message was not sent.')
     })
     attempt.current = undefined
     setBusy(false)
+    setUploaded(undefined)
     if (!accepted) return
     setFields({})
+    setFile(undefined)
     setKind('text')
+  }
+
+  const withFile = async (recipient: string, chosen: File, caption: string): Promise<Send> => {
+    const { mediaId } = await client.media.upload(chosen, {
+      onProgress: (sentBytes, totalBytes) => setUploaded(sentBytes / totalBytes),
+    })
+    return mediumOf(recipient, chosen, mediaId, caption)
   }
 
   const onKey = (event: KeyboardEvent) => {
@@ -77,6 +99,7 @@ export function Composer({ connection, to }: { readonly connection: Connection; 
         <label className="grow">
           <span className="hidden">Message</span>
           <textarea
+            ref={text}
             rows={1}
             required
             placeholder="Message"
@@ -88,6 +111,17 @@ export function Composer({ connection, to }: { readonly connection: Connection; 
             }}
           />
         </label>
+      )}
+      {kind === 'file' && (
+        <div className="fields">
+          <Attach file={file} uploaded={uploaded} onChosen={setFile} />
+          {file !== undefined && kindOfFile(file) !== 'audio' && (
+            <label>
+              Caption
+              <input value={field('caption')} onChange={(event) => set('caption')(event.target.value)} />
+            </label>
+          )}
+        </div>
       )}
       {kind === 'location' && (
         <div className="fields">
@@ -115,7 +149,7 @@ export function Composer({ connection, to }: { readonly connection: Connection; 
   )
 }
 
-function messageOf(kind: Kind, to: string, field: (name: string) => string): Send | undefined {
+function messageOf(kind: Exclude<Kind, 'file'>, to: string, field: (name: string) => string): Send | undefined {
   switch (kind) {
     case 'text':
       return field('text').trim() === '' ? undefined : { to, type: 'text', text: { body: field('text') } }

@@ -1,6 +1,6 @@
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import type { Message } from '../../../shared/client/index.ts'
-import { useSession } from '../session.tsx'
+import { useLive, useSession } from '../session.tsx'
 
 export interface Messages {
   readonly loaded: boolean
@@ -15,31 +15,38 @@ const pageSize = 100
 /** A connection's history, with what the live API says of it: whichever has the higher version is shown. */
 export function useMessages(connectionId: string): Messages {
   const { client, store } = useSession()
+  const { snapshots } = useLive()
   const [known, setKnown] = useState<ReadonlyMap<string, Message>>(new Map())
   const [next, setNext] = useState<string>()
   const [loaded, setLoaded] = useState(false)
   const [problem, setProblem] = useState<Error>()
+  const begun = useRef(false)
 
+  useEffect(
+    () =>
+      store.onMessage((message) => {
+        if (message.connectionId === connectionId) setKnown((before) => merged(before, [message]))
+      }),
+    [store, connectionId],
+  )
+  // biome-ignore lint/correctness/useExhaustiveDependencies: with each snapshot, what came while nobody listened
   useEffect(() => {
     let here = true
-    const take = (messages: readonly Message[]) => here && setKnown((before) => merged(before, messages))
-    const stop = store.onMessage((message) => {
-      if (message.connectionId === connectionId) take([message])
-    })
     client.messages.list(connectionId, { limit: pageSize }).then(
       (page) => {
         if (!here) return
-        take(page.items)
-        setNext(page.next)
+        setKnown((before) => merged(before, page.items))
+        if (!begun.current) setNext(page.next)
+        begun.current = true
+        setProblem(undefined)
         setLoaded(true)
       },
       (error: Error) => here && setProblem(error),
     )
     return () => {
       here = false
-      stop()
     }
-  }, [client, store, connectionId])
+  }, [client, connectionId, snapshots])
 
   const more = async () => {
     const page = await client.messages.list(connectionId, { limit: pageSize, next })
@@ -50,7 +57,8 @@ export function useMessages(connectionId: string): Messages {
   return {
     loaded,
     messages,
-    ...(problem === undefined ? {} : { problem }),
+    // What is there stays there when a later look fails.
+    ...(problem === undefined || loaded ? {} : { problem }),
     ...(next === undefined ? {} : { more }),
   }
 }

@@ -27,7 +27,7 @@ function Queues({ client }: { readonly client: HoldfastClient }) {
   const [chosen, setChosen] = useState<Queue['queue']>()
   // biome-ignore lint/correctness/useExhaustiveDependencies: `say` is the same as long as the page is
   const load = useCallback(async () => {
-    await say.attempt(async () => setQueues((await client.http.request('GET /admin/dead-letters')).items))
+    await say.attempt(async () => setQueues(await client.operators.deadLetterQueues()))
   }, [client])
   useEffect(() => void load(), [load])
   if (queues === undefined) return <p role="status">Loading queues…</p>
@@ -63,22 +63,13 @@ function Letters({ client, queue, onChanged }: LettersProps) {
   const [dropping, setDropping] = useState<Letter>()
   // biome-ignore lint/correctness/useExhaustiveDependencies: `say` is the same as long as the page is
   const load = useCallback(async () => {
-    await say.attempt(async () => {
-      const { items } = await client.http.request('GET /admin/dead-letters/{queue}/messages', {
-        params: { queue },
-        query: { limit: 50 },
-      })
-      setLetters(items)
-    })
+    await say.attempt(async () => setLetters(await client.operators.deadLetters(queue, { limit: 50 })))
   }, [client, queue])
   useEffect(() => void load(), [load])
   const act = async (what: 'redrive' | 'drop', id: string) => {
     await say.attempt(async () => {
-      const { items } = await client.http.request(`POST /admin/dead-letters/{queue}/${what}`, {
-        params: { queue },
-        body: { ids: [id] },
-      })
-      say.done(`${items[0]?.outcome ?? 'done'}`.replaceAll('_', ' '))
+      const [became] = await client.operators[what](queue, [id])
+      say.done(`${became?.outcome ?? 'done'}`.replaceAll('_', ' '))
       await load()
       await onChanged()
     })

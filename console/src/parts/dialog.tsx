@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { useSay } from './notices.tsx'
 
 export interface DialogProps {
   readonly title: string
@@ -10,11 +11,14 @@ export interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const id = useId()
+  const { within } = useSay()
   useEffect(() => {
     const element = dialog.current
     element?.showModal()
-    return () => element?.close()
-  }, [])
+    // The browser would choose the first thing to press, which closes it.
+    element?.querySelector<HTMLElement>('input, select, textarea')?.focus()
+    return element === null ? undefined : within(element)
+  }, [within])
   return (
     <dialog ref={dialog} aria-labelledby={id} onClose={onClose}>
       <div className="dialog-head">

@@ -7,6 +7,7 @@ const linkWords = {
   open: 'Live',
   reconnecting: 'Live updates are interrupted; trying again…',
   closed: 'No live updates',
+  offline: 'Offline',
 } as const
 
 /** Navigation and the state of the live link, around every page. */
@@ -29,7 +30,11 @@ export function Frame({ children }: { readonly children: ReactNode }) {
             Connections
           </Item>
           <Item href="/events">Events</Item>
+          <Item href="/webhooks" begins="/webhooks/">
+            Webhooks
+          </Item>
           <Item href="/keys">API keys</Item>
+          <Item href="/fleet">Fleet</Item>
           <Item href="/dead-letters">Dead letters</Item>
           {place.local?.simulator !== undefined && <Item href="/phones">Simulated phones</Item>}
         </nav>
@@ -44,6 +49,11 @@ export function Frame({ children }: { readonly children: ReactNode }) {
           )}
         </div>
       </header>
+      {link === 'offline' && (
+        <p className="banner" role="alert">
+          You are offline. What you see may be out of date; it goes on by itself when you are back.
+        </p>
+      )}
       {problem !== undefined && (
         <p className="banner" role="alert">
           Live updates ended: {problem.message} Reload the page to try again.

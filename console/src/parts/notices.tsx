@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react'
+import { createPortal } from 'react-dom'
 import { ProblemError } from '../../../shared/client/index.ts'
 
 interface Notice {
@@ -12,6 +13,8 @@ interface Say {
   problem(error: unknown): void
   /** Runs it; what goes wrong is said. True when it went well. */
   attempt(work: () => Promise<unknown>, done?: string): Promise<boolean>
+  /** An open dialog shows what is said itself: everything outside of it is out of reach. Returns what takes it back. */
+  within(dialog: Element): () => void
 }
 
 const SayContext = createContext<Say | undefined>(undefined)
@@ -21,6 +24,7 @@ let count = 0
 /** What a request came to, for a few seconds; problems stay until they are closed. */
 export function Notices({ children }: { readonly children: ReactNode }) {
   const [notices, setNotices] = useState<readonly Notice[]>([])
+  const [dialogs, setDialogs] = useState<readonly Element[]>([])
   const close = useCallback((key: number) => setNotices((now) => now.filter((notice) => notice.key !== key)), [])
   const add = useCallback(
     (kind: Notice['kind'], text: string) => {
@@ -36,6 +40,10 @@ export function Notices({ children }: { readonly children: ReactNode }) {
     return {
       done: (text) => add('done', text),
       problem,
+      within: (dialog) => {
+        setDialogs((now) => [...now, dialog])
+        return () => setDialogs((now) => now.filter((other) => other !== dialog))
+      },
       attempt: async (work, done) => {
         try {
           await work()
@@ -48,19 +56,23 @@ export function Notices({ children }: { readonly children: ReactNode }) {
       },
     }
   }, [add])
+  const top = dialogs.at(-1)
+  const shown = (
+    <section className="notices" aria-live="polite" aria-label="Notices">
+      {notices.map(({ key, kind, text }) => (
+        <p key={key} className={`notice ${kind}`}>
+          <span>{text}</span>
+          <button type="button" className="plain" aria-label="Close this notice" onClick={() => close(key)}>
+            ×
+          </button>
+        </p>
+      ))}
+    </section>
+  )
   return (
     <SayContext value={say}>
       {children}
-      <section className="notices" aria-live="polite" aria-label="Notices">
-        {notices.map(({ key, kind, text }) => (
-          <p key={key} className={`notice ${kind}`}>
-            <span>{text}</span>
-            <button type="button" className="plain" aria-label="Close this notice" onClick={() => close(key)}>
-              ×
-            </button>
-          </p>
-        ))}
-      </section>
+      {top === undefined ? shown : createPortal(shown, top)}
     </SayContext>
   )
 }
@@ -75,7 +87,8 @@ export function useSay(): Say {
 export function problemText(error: unknown): string {
   if (error instanceof ProblemError) {
     const fields = error.errors.map(({ field, message }) => `${field} ${message}`)
-    return fields.length === 0 ? error.message : `${error.message} (${fields.join('; ')})`
+    // One field alone is in the sentence already.
+    return fields.length < 2 ? error.message : `${error.message} (${fields.join('; ')})`
   }
   if (error instanceof TypeError) return 'The service cannot be reached. Are you offline?'
   return error instanceof Error ? error.message : String(error)
