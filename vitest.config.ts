@@ -15,6 +15,7 @@ const parts = [
 ]
 /** Each runs the whole product. */
 const wholes = [
+  'tests/console/**/*.test.ts',
   'tests/end-to-end/**/*.test.ts',
   'tests/faults/lifecycle-rows.test.ts',
   'tests/guarantees/waiting.test.ts',
