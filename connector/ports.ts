@@ -6,8 +6,10 @@
  *                 session → lifecycle (pure), login gate, outbox, WhatsAppPort, AuthStates, stores
  *                 whatsapp (Baileys adapter) → auth state, egress gate
  */
+
 import type { ConnectionEnd } from '../shared/domain/disconnect.ts'
 import type { OperationError, OperationRequest, OperationResult, SeenPresence } from '../shared/domain/operations.ts'
+import type { Participant } from '../shared/domain/receipts.ts'
 import type {
   ConnectionChange,
   ConnectionRow,
@@ -141,6 +143,8 @@ export interface SendReceipt {
   readonly step: 'delivered' | 'read' | 'played'
   /** By WhatsApp's clock. */
   readonly at: EpochMs
+  /** In a group: whose it is. */
+  readonly participant?: Participant
 }
 
 export interface InboundMessage {

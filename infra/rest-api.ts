@@ -91,7 +91,7 @@ export class RestApi extends Construct {
       },
     })
     messages.allowTable(tables.connections, 'GetItem')
-    messages.allowTable(tables.messages, 'GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem')
+    messages.allowTable(tables.messages, 'GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem')
     messages.allowIndex(tables.messages, 'history')
     messages.allowIndex(tables.messages, 'byChat')
     // A connection at its limit of waiting sends is counted again before a caller is refused.

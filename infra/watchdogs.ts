@@ -1,7 +1,9 @@
 import { Duration } from 'aws-cdk-lib'
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
+import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import { Handler } from './function.ts'
 import type { Queues } from './queues.ts'
 import type { Settings } from './settings.ts'
@@ -59,6 +61,8 @@ export class Watchdogs extends Construct {
         CONNECTIONS_TABLE: tables.connections.tableName,
         MESSAGES_TABLE: tables.messages.tableName,
         LIVE_TABLE: tables.live.tableName,
+        MEDIA_TABLE: tables.media.tableName,
+        MEDIA_BUCKET: storage.mediaBucket.bucketName,
         PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix,
       },
     })
@@ -67,6 +71,21 @@ export class Watchdogs extends Construct {
     erase.allowTable(tables.messages, 'Query', 'BatchWriteItem', 'DeleteItem')
     erase.allowIndex(tables.messages, 'byChat')
     erase.allowTable(tables.live, 'Query', 'DeleteItem')
+    erase.allowTable(tables.media, 'Query', 'BatchWriteItem', 'DeleteItem')
+    erase.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['s3:DeleteObject'],
+        resources: [storage.mediaBucket.arnForObjects('media/*')],
+      }),
+    )
+    erase.addToRolePolicy(
+      new PolicyStatement({ actions: ['s3:ListBucket'], resources: [storage.mediaBucket.bucketArn] }),
+    )
+    acknowledge(
+      erase.role ?? erase,
+      allObjectsFinding(this, storage.mediaBucket, 'media/'),
+      'Media are objects of all business profiles, named at run time; the role names the folder that holds nothing else.',
+    )
     erase.allowSend(...queues.partitions.map((queue) => queue.queueArn))
     new Rule(this, 'EraseRule', { schedule: everyMinute, targets: [new LambdaFunction(erase)] })
   }

@@ -10,6 +10,7 @@ import type { Clock, Log, Prepared, RefusedCode } from '../ports.ts'
 import { type Digests, encrypted, encryptedBytes } from './ciphers.ts'
 import { type MediaHosts, uploadToWhatsApp } from './hosts.ts'
 import { type Appearance, Inspection } from './inspection.ts'
+import { released } from './release.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface OutboundMediaDependencies {
@@ -136,7 +137,7 @@ export class OutboundMedia {
     for (let tries = 1; ; tries += 1) {
       try {
         const { contentType, filename, body } = await fetchLink(link, linkTargets, limits, signal)
-        await objects.write(ref.businessProfileId, mediaId, body, { contentType })
+        await objects.write(ref.businessProfileId, mediaId, released(body), { contentType })
         const at = new Date(clock.now()).toISOString()
         const fetched: MediaRow = {
           businessProfileId: ref.businessProfileId,

@@ -227,7 +227,10 @@ export class Outbox {
 
   /** A receipt is an ack as well. Resolves once it is stored. */
   receipt(receipt: SendReceipt): Promise<void> {
-    return this.#end(receipt.whatsappId, { status: receipt.step, at: new Date(receipt.at).toISOString() })
+    const { whatsappId, step, participant } = receipt
+    const at = new Date(receipt.at).toISOString()
+    if (participant === undefined) return this.#end(whatsappId, { status: step, at })
+    return this.#ended(whatsappId, this.#steps.receipt(whatsappId, { participant, step, at }))
   }
 
   /** Hands over nothing more; resolves when nothing is on its way, or after `timeoutMs`. */
@@ -320,12 +323,16 @@ export class Outbox {
 
   /** An outcome, of a send in the outbox or of an earlier one. Resolves once stored; rejects when the holding ended. */
   #end(whatsappId: string, step: SendStep): Promise<void> {
+    return this.#ended(whatsappId, this.#steps.store(whatsappId, step))
+  }
+
+  #ended(whatsappId: string, stored: Promise<void>): Promise<void> {
     const entry = this.#list.get(whatsappId)
     if (entry !== undefined && entry.state !== 'ending') {
       this.#list.ending(entry)
       this.#look()
     }
-    const settled = this.#steps.store(whatsappId, step).then(
+    const settled = stored.then(
       () => this.#forget(whatsappId, entry),
       (error) => {
         this.#list.tellIfQuiet()

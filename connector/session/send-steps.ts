@@ -1,5 +1,6 @@
-import type { SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
-import type { ConnectionRef } from '../../shared/domain/words.ts'
+import type { ToldReceipt } from '../../shared/domain/receipts.ts'
+import type { SendStep, StepOutcome, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import type { ConnectionRef, Epoch } from '../../shared/domain/words.ts'
 import { HoldingEnded, type StoreContext, untilStored } from './until-stored.ts'
 
 /**
@@ -20,7 +21,16 @@ export class SendSteps {
 
   /** Resolves once stored, or once the row is known to be past it; rejects with `HoldingEnded`. */
   store(whatsappId: string, step: SendStep): Promise<void> {
-    const write = () => this.#write(whatsappId, step)
+    return this.#inOrder(whatsappId, step.status, (epoch) => this.#messages.step(this.#ref, whatsappId, epoch, step))
+  }
+
+  /** A receipt of one member of a group; resolves and rejects alike. */
+  receipt(whatsappId: string, told: ToldReceipt): Promise<void> {
+    return this.#inOrder(whatsappId, told.step, (epoch) => this.#messages.receipt(this.#ref, whatsappId, epoch, told))
+  }
+
+  #inOrder(whatsappId: string, what: string, change: (epoch: Epoch) => Promise<StepOutcome>): Promise<void> {
+    const write = () => this.#write(what, change)
     const before = this.#last.get(whatsappId)
     const turn = before === undefined ? write() : before.then(write, write)
     this.#last.set(whatsappId, turn)
@@ -31,13 +41,11 @@ export class SendSteps {
     return turn
   }
 
-  async #write(whatsappId: string, step: SendStep): Promise<void> {
+  async #write(what: string, change: (epoch: Epoch) => Promise<StepOutcome>): Promise<void> {
     const { holding } = this.#store
-    const outcome = await untilStored(this.#store, `message ${step.status}`, () =>
-      this.#messages.step(this.#ref, whatsappId, holding.epoch, step),
-    )
+    const outcome = await untilStored(this.#store, `message ${what}`, () => change(holding.epoch))
     if (outcome.kind !== 'fenced') return
     holding.fenced()
-    throw new HoldingEnded(`message ${step.status}`)
+    throw new HoldingEnded(`message ${what}`)
   }
 }

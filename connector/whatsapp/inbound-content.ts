@@ -1,12 +1,13 @@
 import {
   areJidsSameUser,
+  type BinaryNode,
   isJidGroup,
   jidDecode,
   jidNormalizedUser,
   proto,
   unpadRandomMax16,
 } from '@whiskeysockets/baileys'
-import { statusChat } from '../../shared/domain/ignoring.ts'
+import { isChannel, statusChat } from '../../shared/domain/ignoring.ts'
 import type { ConnectionAuthState, KeptInbound } from '../auth/auth-state.ts'
 import type { InboundMessage } from '../ports.ts'
 import { type ReceivedContent, receivedContent } from './received-content.ts'
@@ -32,7 +33,7 @@ export function readInbound(
   if (author === undefined || !isPerson(author)) return undefined
   const { me } = state.creds
   if (me !== undefined && (areJidsSameUser(author, me.id) || areJidsSameUser(author, me.lid))) return undefined
-  const received = contentOf(kept.plaintext, shared ? undefined : me?.id)
+  const received = contentOf(() => unpadRandomMax16(kept.plaintext), shared ? undefined : me?.id)
   if (received === undefined) return undefined
   const sender = jidNormalizedUser(author)
   const lid = lidOf(sender, envelope, state)
@@ -49,10 +50,25 @@ export function readInbound(
   }
 }
 
-function contentOf(plaintext: Uint8Array, other: string | undefined): ReceivedContent | undefined {
+/**
+ * What a channel published: in the clear, by the channel. Undefined for what is no such message, what nobody sees, and for what
+ * this account published itself.
+ */
+export function readPublished(stanza: BinaryNode): ReadMessage | undefined {
+  const { id, from, t, is_sender: own } = stanza.attrs
+  if (id === undefined || from === undefined || !isChannel(from) || own === 'true') return undefined
+  if (!Array.isArray(stanza.content)) return undefined
+  const published = stanza.content.find(({ tag }) => tag === 'plaintext')?.content
+  if (!(published instanceof Uint8Array)) return undefined
+  const received = contentOf(() => published)
+  if (received === undefined) return undefined
+  return { whatsappId: id, chat: from, sender: from, ...received, sentAt: Number(t ?? 0) * 1000 }
+}
+
+function contentOf(message: () => Uint8Array, other?: string): ReceivedContent | undefined {
   let decoded: proto.IMessage
   try {
-    decoded = proto.Message.decode(unpadRandomMax16(plaintext))
+    decoded = proto.Message.decode(message())
   } catch {
     return { content: { type: 'unsupported', kind: 'undecodable' } }
   }

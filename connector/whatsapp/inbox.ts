@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { BinaryNode } from '@whiskeysockets/baileys'
 import type { ConnectionAuthState, KeptInbound } from '../auth/auth-state.ts'
 import type { Clock, InboundMessage, Log, Timer } from '../ports.ts'
-import { type ReadMessage, readInbound } from './inbound-content.ts'
+import { type ReadMessage, readInbound, readPublished } from './inbound-content.ts'
 import type { References } from './references.ts'
 
 export interface InboxDependencies {
@@ -72,6 +72,12 @@ export class Inbox {
     return plaintext
   }
 
+  /** What a channel published, in the clear. Resolves once it is stored; nothing to store: at once. Never rejects. */
+  async published(stanza: BinaryNode): Promise<void> {
+    const message = readPublished(stanza)
+    if (message !== undefined) await this.#stored(message)
+  }
+
   /** WhatsApp has our receipt: it will not deliver this message again. */
   receiptAcknowledged(whatsappId: string): void {
     const { state } = this.#deps
@@ -104,7 +110,10 @@ export class Inbox {
 
   async #deliver(kept: KeptInbound): Promise<void> {
     const message = readInbound(kept, this.#deps.state)
-    if (message === undefined) return
+    if (message !== undefined) await this.#stored(message)
+  }
+
+  async #stored(message: ReadMessage): Promise<void> {
     for (let failures = 0; ; failures += 1) {
       if (this.#closed) await never()
       try {
@@ -113,7 +122,7 @@ export class Inbox {
         return
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
-        this.#deps.log.warn({ whatsappId: kept.whatsappId, reason }, 'an inbound message could not be stored yet')
+        this.#deps.log.warn({ whatsappId: message.whatsappId, reason }, 'an inbound message could not be stored yet')
         await this.#pause(Math.min(retryMaxMs, retryBaseMs * 2 ** failures))
       }
     }

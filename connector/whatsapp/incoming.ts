@@ -1,4 +1,5 @@
 import type { BinaryNode, WASocket } from '@whiskeysockets/baileys'
+import { isChannel } from '../../shared/domain/ignoring.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
 import type { Log, SocketListener } from '../ports.ts'
 import type { Inbox } from './inbox.ts'
@@ -6,7 +7,7 @@ import { readAck, readReceipt } from './receipts.ts'
 import type { RetryRenewals } from './renewals.ts'
 
 export interface IncomingDependencies {
-  readonly state: Pick<ConnectionAuthState, 'creds'>
+  readonly state: Pick<ConnectionAuthState, 'creds' | 'read'>
   readonly listener: Pick<SocketListener, 'onAck' | 'onReceipt'>
   readonly inbox: Inbox
   readonly renewals: RetryRenewals
@@ -18,7 +19,8 @@ export interface IncomingDependencies {
 
 /**
  * Sees stanzas before Baileys does: all that comes passes through its client's `emit`. A receipt for our sends reaches Baileys,
- * which acknowledges it, only once it is stored; where that fails, WhatsApp delivers it again at the next login.
+ * which acknowledges it, only once it is stored; where that fails, WhatsApp delivers it again at the next login. The same holds
+ * for what a channel published, which comes in the clear and so passes no cipher.
  *
  * Baileys' handlers are asynchronous and reject where the socket ends under them, with nobody to catch it: that is caught here.
  */
@@ -45,11 +47,18 @@ export function watchIncoming(client: WASocket['ws'], deps: IncomingDependencies
   }
 
   client.emit = (event: string | symbol, ...items: unknown[]): boolean => {
-    if (event === 'CB:message') inbox.arrived(items[0] as BinaryNode)
+    if (event === 'CB:message') {
+      const message = items[0] as BinaryNode
+      if (isChannel(message.attrs.from ?? '')) {
+        void inbox.published(message).then(() => deps.over() || pass(event, items))
+        return true
+      }
+      inbox.arrived(message)
+    }
     if (event !== 'CB:receipt') return pass(event, items)
     const node = items[0] as BinaryNode
     deps.renewals.receipt(node)
-    const told = readReceipt(node, deps.state.creds.me).map(async (receipt) => listener.onReceipt(receipt))
+    const told = readReceipt(node, deps.state).map(async (receipt) => listener.onReceipt(receipt))
     receipts = Promise.all([...told, receipts]).then(
       () => {
         if (!deps.over()) pass(event, items)

@@ -3,6 +3,7 @@ import type { AccountErasing } from '../../shared/aws/account-erasing.ts'
 import type { Accounts } from '../../shared/aws/accounts.ts'
 import type { Erasure, Erasures } from '../../shared/aws/erasures.ts'
 import type { LiveStore } from '../../shared/aws/live.ts'
+import type { MediaErasing } from '../../shared/aws/media-erasing.ts'
 import type { Erased, MessageErasing } from '../../shared/aws/message-erasing.ts'
 import { statusText } from '../../shared/domain/status-text.ts'
 import type { ApiConnections, ConnectionRow } from '../../shared/domain/stores/connections.ts'
@@ -16,6 +17,7 @@ export interface EraseStores {
   readonly erasures: Erasures
   readonly connections: ApiConnections
   readonly messages: MessageErasing
+  readonly media: Pick<MediaErasing, 'eraseConnection' | 'eraseProfile'>
   readonly live: Pick<LiveStore, 'subscriptionsOf' | 'removeSocket'>
   readonly doorbells: DoorbellRinger
 }
@@ -111,6 +113,7 @@ async function eraseProfile(stores: EraseStores, erasure: Erasure, nowMs: () => 
     await stores.live.removeSocket(socketId, businessProfileId)
   }
   if (!(await eraseConnections(stores, erasure, connectionIds, nowMs, inTime))) return 'goes on'
+  if (!(await all(() => stores.media.eraseProfile(businessProfileId), inTime))) return 'goes on'
   const others = await stores.erasures.open()
   if (others.some((each) => each.businessProfileId === businessProfileId && each.erasureId !== erasure.erasureId)) {
     return waitFor(stores, erasure, 'It waits for other erasures of the business profile.', nowMs)
@@ -154,6 +157,7 @@ async function eraseConnections(
   for (const connectionId of connectionIds) {
     const ref = { businessProfileId, connectionId }
     if (!(await pages(stores, erasure, () => stores.messages.eraseConnection(ref), nowMs, inTime))) return false
+    if (!(await all(() => stores.media.eraseConnection(ref), inTime))) return false
   }
   return true
 }
@@ -175,6 +179,12 @@ async function pages(
     if (!more) return true
     if (!inTime()) return false
   }
+}
+
+/** Whether it came to the end. */
+async function all(page: () => Promise<{ readonly more: boolean }>, inTime: () => boolean): Promise<boolean> {
+  while ((await page()).more) if (!inTime()) return false
+  return true
 }
 
 async function connectionsOf(stores: EraseStores, businessProfileId: BusinessProfileId): Promise<ConnectionRow[]> {

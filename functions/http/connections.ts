@@ -112,6 +112,8 @@ function hashOf({ label, pairing, phoneNumber, ignore }: CreateConnection): stri
     phoneNumber ?? null,
     ignore?.groups ?? null,
     ignore?.status ?? null,
+    // Only where it is said: bodies from before it existed keep their hash.
+    ...(ignore?.channels === undefined ? [] : [ignore.channels]),
   ])
   return createHash('sha256').update(canonical).digest('hex')
 }

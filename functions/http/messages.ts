@@ -68,14 +68,15 @@ export const handler = httpHandler({
   listMessages: async ({ principal, params, query }) => {
     const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
     const [page] = await Promise.all([list(ref, query), requireConnection(ref)])
-    return { body: { items: page.items.map(toMessage), ...given('next', page.next) } }
+    return { body: { items: page.items.map((row) => toMessage(row)), ...given('next', page.next) } }
   },
 
   getMessage: async ({ principal, params }) => {
     const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
     const [row] = await Promise.all([messages.get(ref, params.messageId), requireConnection(ref)])
     if (row === undefined) throw new Problem('message_not_found')
-    return { body: toMessage(row) }
+    if (row.direction === 'inbound' || row.receipts === undefined) return { body: toMessage(row) }
+    return { body: toMessage(row, await messages.receipts(ref, row.whatsappId)) }
   },
 
   readMessage: async ({ principal, params }) => {

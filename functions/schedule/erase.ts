@@ -2,11 +2,12 @@ import middy from '@middy/core'
 import type { EventBridgeEvent } from 'aws-lambda'
 import { accountErasing } from '../../shared/aws/account-erasing.ts'
 import { accounts } from '../../shared/aws/accounts.ts'
-import { documentClient, queueClient } from '../../shared/aws/clients.ts'
+import { documentClient, objectClient, queueClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { erasures } from '../../shared/aws/erasures.ts'
 import { liveStore } from '../../shared/aws/live.ts'
+import { mediaErasing } from '../../shared/aws/media-erasing.ts'
 import { messageErasing } from '../../shared/aws/message-erasing.ts'
 import { configure } from '../config.ts'
 import { goOn } from '../erasures/erase.ts'
@@ -17,16 +18,23 @@ const config = configure(
   'CONNECTIONS_TABLE',
   'MESSAGES_TABLE',
   'LIVE_TABLE',
+  'MEDIA_TABLE',
+  'MEDIA_BUCKET',
   'PARTITION_QUEUE_PREFIX',
 )
 const documents = documentClient()
 const accountsTable = { documents, table: config.ACCOUNTS_TABLE }
+const media = mediaErasing(
+  { documents, table: config.MEDIA_TABLE },
+  { objects: objectClient(), bucket: config.MEDIA_BUCKET },
+)
 const stores = {
   accounts: accounts(accountsTable),
   accountErasing: accountErasing(accountsTable),
   erasures: erasures(accountsTable),
   connections: apiConnections({ documents, table: config.CONNECTIONS_TABLE }),
-  messages: messageErasing({ documents, table: config.MESSAGES_TABLE }),
+  messages: messageErasing({ documents, table: config.MESSAGES_TABLE }, media),
+  media,
   live: liveStore({ documents, table: config.LIVE_TABLE }),
   doorbells: doorbellRinger({ queues: queueClient(), partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX }),
 }

@@ -1,6 +1,7 @@
 /** Control of what phones send and show. */
 
 import { z } from 'zod'
+import { channelMessage, publish } from './channels.ts'
 import { type Answer, Problem, type Request, type Route, route } from './control-http.ts'
 import { messageId, parse } from './control-requests.ts'
 import type { Account } from './directory.ts'
@@ -32,6 +33,9 @@ export function messageRoutes(simulator: Simulator): Route[] {
       const request = parse(outgoingMessage, rest)
       const id = await account.phone.send(request, destinationOf(simulator, account, to))
       return { status: 201, body: { id } }
+    }),
+    phone('POST', '/channel-messages', (account, { body }) => {
+      return { status: 201, body: { id: publish(simulator, account, parse(channelMessage, body)) } }
     }),
     phone('GET', '/sent', (account) => ({ status: 200, body: { messages: account.phone.sentMessages() } })),
     phone('GET', '/inbox', readInbox),

@@ -21,6 +21,7 @@ const ignoreSchema = z
   .strictObject({
     groups: z.boolean().optional().meta({ description: 'Messages in groups. Default: false.' }),
     status: z.boolean().optional().meta({ description: 'Status updates of contacts. Default: true.' }),
+    channels: z.boolean().optional().meta({ description: 'What channels publish. Default: true.' }),
   })
   .meta({ id: 'Ignore', description: 'What comes in and is not stored.' })
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { receivedMedium, sentMedium } from '../domain/content.ts'
+import type { ParticipantReceipt } from '../domain/receipts.ts'
 import type { MessageRow } from '../domain/stores/messages.ts'
 import { assertNever, chatPresences, type SendContent, sendErrorCodes, sendStatuses } from '../domain/words.ts'
 import { idSchema, isoTimeSchema, pageQuerySchema, pageSchema } from './common.ts'
@@ -88,6 +89,33 @@ const common = {
   sentAt: isoTimeSchema.optional(),
 }
 
+const participantReceiptSchema = z
+  .strictObject({
+    participant: z.strictObject({ phoneNumber: z.string().optional(), lid: z.string().optional() }),
+    deliveredAt: isoTimeSchema.optional(),
+    readAt: isoTimeSchema.optional(),
+    playedAt: isoTimeSchema.optional(),
+  })
+  .meta({ id: 'ParticipantReceipt', description: 'What one member of the group said, as far as they said it.' })
+
+const members = (what: string) =>
+  z
+    .int()
+    .min(0)
+    .meta({ description: `How many members ${what}.` })
+
+const groupReceiptsSchema = z
+  .strictObject({
+    delivered: members('have it'),
+    read: members('have read it'),
+    played: members('have played it'),
+    participants: z
+      .array(participantReceiptSchema)
+      .optional()
+      .meta({ description: 'Member by member; only where one message is asked for.' }),
+  })
+  .meta({ id: 'GroupReceipts', description: 'In a group, where `status` is as far as the first member got.' })
+
 export const outboundMessageSchema = z
   .strictObject({
     ...common,
@@ -102,6 +130,7 @@ export const outboundMessageSchema = z
     deliveredAt: isoTimeSchema.optional(),
     readAt: isoTimeSchema.optional(),
     playedAt: isoTimeSchema.optional(),
+    receipts: groupReceiptsSchema.optional(),
     failedAt: isoTimeSchema.optional(),
   })
   .meta({ id: 'OutboundMessage' })
@@ -138,6 +167,13 @@ export const acceptedMessageSchema = z
   .meta({ id: 'AcceptedMessage' })
 export type AcceptedMessage = z.infer<typeof acceptedMessageSchema>
 
+const toReceipt = ({ participant, deliveredAt, readAt, playedAt }: ParticipantReceipt) => ({
+  participant: { ...participant },
+  ...given('deliveredAt', deliveredAt),
+  ...given('readAt', readAt),
+  ...given('playedAt', playedAt),
+})
+
 const mediaHref = ({ connectionId, messageId }: MessageRow): string =>
   `/connections/${connectionId}/messages/${messageId}/media`
 
@@ -147,8 +183,12 @@ function hasMedium(row: MessageRow): boolean {
     : receivedMedium(row.content)?.medium.source !== undefined
 }
 
-/** The public shape of a stored message, both directions. */
-export function toMessage(row: MessageRow): Message {
+/**
+ * The public shape of a stored message, both directions.
+ *
+ * @param participants of a message of ours in a group
+ */
+export function toMessage(row: MessageRow, participants?: readonly ParticipantReceipt[]): Message {
   const base = {
     messageId: row.messageId,
     connectionId: row.connectionId,
@@ -176,6 +216,10 @@ export function toMessage(row: MessageRow): Message {
         ...given('deliveredAt', row.deliveredAt),
         ...given('readAt', row.readAt),
         ...given('playedAt', row.playedAt),
+        ...given(
+          'receipts',
+          row.receipts && { ...row.receipts, ...given('participants', participants?.map(toReceipt)) },
+        ),
         ...given('failedAt', row.failedAt),
       }
     case 'inbound':

@@ -5,6 +5,7 @@ import { putIf, update } from './expressions.ts'
 import { isInboundMessageId, messageKey, outboundKey } from './ids.ts'
 import { listMessages } from './message-history.ts'
 import { asOutbound, itemKey, readMessage, toItem, toRow } from './message-items.ts'
+import { readReceipts } from './receipts.ts'
 import { conditional, type StoreTable } from './requests.ts'
 import {
   endWaiting,
@@ -50,6 +51,7 @@ export function apiMessages(store: StoreTable, limits: MessageLimits = {}): ApiM
     ...waitingCounts(store),
     listWaiting: (partition) => listWaiting(store, partition),
     get: (ref, messageId) => readMessage(store, ref, messageKey(messageId)),
+    receipts: (ref, whatsappId) => readReceipts(store, ref, whatsappId),
 
     async accept(row) {
       // Read before a place is taken: a replay must be answered even where the connection is at its limit.

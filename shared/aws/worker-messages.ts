@@ -6,6 +6,7 @@ import { admitNewChat, isKnownChat } from './chats.ts'
 import { type Change, putIf, update } from './expressions.ts'
 import { messageKey, outboundKey } from './ids.ts'
 import { asOutbound, itemKey, readMessage, toItem, toRow } from './message-items.ts'
+import { receiptWriter } from './receipts.ts'
 import { conditional, type StoreTable } from './requests.ts'
 import {
   endWaiting,
@@ -83,8 +84,9 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
     return conditional(() => documents.send(new UpdateCommand(update(table, itemKey(ref, key), change))))
   }
 
-  return {
+  const side: WorkerMessages & WaitingCounts = {
     ...waitingCounts(store),
+    receipt: (...told) => receipt(...told),
     getOutbound: (ref, messageId) => readOutbound(ref, messageKey(messageId)),
     getByWhatsappId: (ref, whatsappId) => readOutbound(ref, outboundKey(whatsappId)),
     listWaiting: (partition) => listWaiting(store, partition),
@@ -156,4 +158,6 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
       return { kind: put.kind === 'landed' ? 'created' : 'exists' }
     },
   }
+  const receipt = receiptWriter(store, side.step)
+  return side
 }

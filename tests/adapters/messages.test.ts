@@ -27,6 +27,7 @@ workerMessagesContract('DynamoDB', async () => {
   return {
     worker: workerMessages(store),
     put: (row) => store.documents.send(new PutCommand({ TableName: store.table, Item: toItem(row) })),
+    receipts: (row) => apiMessages(store).receipts(row, row.whatsappId),
     async inbound(row) {
       const found = await readMessage(store, row, row.key)
       return found?.direction === 'inbound' ? found : undefined

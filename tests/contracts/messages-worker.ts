@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import * as ids from '../../shared/aws/ids.ts'
 import { canStep } from '../../shared/domain/message-status.ts'
+import type { Participant, ParticipantReceipt, ReceiptStep } from '../../shared/domain/receipts.ts'
 import type { InboundRow, OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import { sendErrorCodes } from '../../shared/domain/words.ts'
 import { at, failure, received, ref, send } from './message-rows.ts'
@@ -9,6 +10,8 @@ export interface WorkerMessageSide {
   readonly worker: WorkerMessages
   /** Brings a send about, as the API would. */
   put(row: OutboundRow): Promise<unknown>
+  /** What members of a group said of a send. */
+  receipts(row: OutboundRow): Promise<readonly ParticipantReceipt[]>
   /** Reads what came in. */
   inbound(row: InboundRow): Promise<InboundRow | undefined>
 }
@@ -238,6 +241,67 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
         await step(row, { status: 'sent', at: at(1) })
         expect(await step(row, failure('unconfirmed'))).toEqual({ kind: 'stale' })
         expect(await stored(row)).toMatchObject({ status: 'sent' })
+      })
+    })
+
+    describe('receipts of members of a group', () => {
+      const ada = { phoneNumber: '+94771111111', lid: '777@lid' }
+      const bob = { lid: '888@lid' }
+      const tell = (row: OutboundRow, participant: Participant, step: ReceiptStep, second: number, epoch = 1) =>
+        worker.receipt(row, row.whatsappId, epoch, { participant, step, at: at(second) })
+      async function sent(): Promise<OutboundRow> {
+        const row = await waiting({ chat: '120363001234567890@g.us' })
+        await step(row, { status: 'sent', at: at(1) })
+        return row
+      }
+
+      test('are counted once each; the status is as far as the first member', async () => {
+        const row = await sent()
+        expect(await tell(row, ada, 'delivered', 2)).toEqual({ kind: 'written' })
+        expect(await tell(row, ada, 'delivered', 3)).toEqual({ kind: 'stale' })
+        expect(await stored(row)).toMatchObject({
+          status: 'delivered',
+          deliveredAt: at(2),
+          receipts: { delivered: 1, read: 0, played: 0 },
+          version: 3,
+        })
+        expect(await tell(row, bob, 'read', 4)).toEqual({ kind: 'written' })
+        expect(await tell(row, bob, 'delivered', 5)).toEqual({ kind: 'written' })
+        expect(await tell(row, ada, 'read', 6)).toEqual({ kind: 'written' })
+        expect(await stored(row)).toMatchObject({
+          status: 'read',
+          readAt: at(4),
+          updatedAt: at(6),
+          receipts: { delivered: 2, read: 2, played: 0 },
+        })
+      })
+
+      test('a member who is told of by either id is one', async () => {
+        const row = await sent()
+        await tell(row, { phoneNumber: ada.phoneNumber }, 'delivered', 2)
+        expect(await tell(row, ada, 'delivered', 3)).toEqual({ kind: 'stale' })
+        await tell(row, ada, 'read', 4)
+        expect(await stored(row)).toMatchObject({ receipts: { delivered: 1, read: 1, played: 0 } })
+        expect(await side.receipts(row)).toEqual([{ participant: ada, deliveredAt: at(2), readAt: at(4) }])
+      })
+
+      test('told at the same time, all are counted', async () => {
+        const row = await sent()
+        const members = Array.from({ length: 5 }, (_, i) => ({ lid: `${i}@lid` }))
+        await Promise.all(members.map((member) => tell(row, member, 'delivered', 2)))
+        expect(await stored(row)).toMatchObject({ receipts: { delivered: 5, read: 0, played: 0 } })
+        expect(await side.receipts(row)).toHaveLength(5)
+      })
+
+      test('a receipt is an ack as well, and an old owner writes none', async () => {
+        const row = await waiting({ chat: '120363001234567890@g.us' })
+        expect(await tell(row, ada, 'delivered', 2)).toEqual({ kind: 'written' })
+        expect(await stored(row)).toMatchObject({ status: 'delivered', receipts: { delivered: 1 } })
+        expect(await stored(row)).not.toHaveProperty('waitingPartition')
+        await step(row, { status: 'read', at: at(3) }, 3)
+        expect(await tell(row, bob, 'delivered', 4, 2)).toEqual({ kind: 'fenced' })
+        expect(await tell({ ...row, whatsappId: 'unknown' }, bob, 'delivered', 4)).toEqual({ kind: 'gone' })
+        expect(await side.receipts(row)).toHaveLength(1)
       })
     })
 

@@ -1,3 +1,4 @@
+import { modelApiMessages } from '../simulation/models/api-messages.ts'
 import { ModelOperationTable, modelApiOperations, modelOperations } from '../simulation/models/operations.ts'
 import { ModelTables, modelConnections, modelMessages } from '../simulation/models/stores.ts'
 import { workerConnectionsContract } from './connections.ts'
@@ -19,6 +20,7 @@ workerMessagesContract('model', async () => {
   return {
     worker: modelMessages(tables),
     put: async (row) => tables.put(row),
+    receipts: (row) => modelApiMessages(tables).receipts(row, row.whatsappId),
     inbound: async (row) => tables.inbound(row).find(({ key }) => key === row.key),
   }
 })

@@ -3,6 +3,7 @@ import { isIgnored } from '../../shared/domain/ignoring.ts'
 
 const person = '94771111111@s.whatsapp.net'
 const group = '120363001234567890@g.us'
+const channel = '120363009876543210@newsletter'
 const status = 'status@broadcast'
 
 test.each([
@@ -13,6 +14,9 @@ test.each([
   [group, { groups: true }, true],
   [status, { groups: true }, true],
   [status, { status: false }, false],
+  [channel, undefined, true],
+  [channel, { groups: true, status: false }, true],
+  [channel, { channels: false }, false],
 ])('a message in %s under %j: %s', (chat, ignore, ignored) => {
   expect(isIgnored(chat, ignore)).toBe(ignored)
 })

@@ -216,6 +216,30 @@ it('a received message is marked as read, and typing is shown', async () => {
     .toBe('composing')
 })
 
+it('of a message to a group each member says how far they got', async () => {
+  const sent = await shown(group, { type: 'text', text: { body: 'who read it?' } })
+  const { data } = await frame('message-status', (each) => each.messageId === sent.messageId && isReadBy(each, 1))
+  expect(data).toMatchObject({ receipts: { delivered: 1, read: 1, played: 0 } })
+  expect(data.receipts).not.toHaveProperty('participants')
+  const { body } = await story.tenant.get(`/connections/${story.connectionId}/messages/${sent.messageId}`)
+  expect(body).toMatchObject({
+    status: 'read',
+    receipts: {
+      read: 1,
+      participants: [
+        {
+          participant: { phoneNumber: customer, lid: expect.stringMatching(/@lid$/) },
+          deliveredAt: expect.any(String),
+          readAt: expect.any(String),
+        },
+      ],
+    },
+  })
+})
+
+const isReadBy = ({ receipts }: Record<string, unknown>, members: number): boolean =>
+  (receipts as { readonly read: number } | undefined)?.read === members
+
 it('messages in groups are ignored where the connection is set so', async () => {
   const patch = JSON.stringify({ ignore: { groups: true } })
   const path = `/connections/${story.connectionId}`

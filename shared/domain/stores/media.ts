@@ -95,7 +95,10 @@ export interface MediaObjects {
     mediaId: string,
     etag?: string,
   ): Promise<(MediaObject & { readonly body: AsyncIterable<Uint8Array> }) | undefined>
-  /** All or nothing: where `source` throws, no object appears, and that error is thrown. */
+  /**
+   * All or nothing: where `source` throws, no object appears, and that error is thrown. A chunk is not used any more once the
+   * next is asked for.
+   */
   write(
     businessProfileId: BusinessProfileId,
     mediaId: string,

@@ -1,4 +1,5 @@
 import type { InboundContent } from '../content.ts'
+import type { ParticipantReceipt, ReceiptCounts, ToldReceipt } from '../receipts.ts'
 import type {
   ConnectionRef,
   Epoch,
@@ -75,6 +76,8 @@ export interface OutboundRow extends MessageRowBase {
   readonly readAt?: IsoTime
   readonly playedAt?: IsoTime
   readonly failedAt?: IsoTime
+  /** In a group: how many members are how far. The status is as far as the first of them. */
+  readonly receipts?: ReceiptCounts
 }
 
 export interface InboundRow extends MessageRowBase {
@@ -120,6 +123,8 @@ export interface WorkerMessages {
   ): Promise<readonly OutboundRow[]>
   /** Conditional on existence, epoch and the order of statuses; leaves the waiting index when it ends waiting. */
   step(ref: ConnectionRef, whatsappId: string, epoch: Epoch, step: SendStep): Promise<StepOutcome>
+  /** One member's receipt of a message in a group: kept, counted once, and a step of the message where it is the first. */
+  receipt(ref: ConnectionRef, whatsappId: string, epoch: Epoch, told: ToldReceipt): Promise<StepOutcome>
   /**
    * Sets or clears the sentence of a waiting send.
    *
@@ -193,6 +198,8 @@ export interface ApiMessages {
   /** The doorbell was rung: sets `enqueuedAt` and the generation, if the row still waits. */
   markEnqueued(ref: ConnectionRef, whatsappId: string, generation: number, at: IsoTime): Promise<void>
   get(ref: ConnectionRef, messageId: MessageId): Promise<MessageRow | undefined>
+  /** What the members of a group said of a message of ours. Consistent. */
+  receipts(ref: ConnectionRef, whatsappId: string): Promise<readonly ParticipantReceipt[]>
   /** Newest first. With a filter a page may hold fewer than `limit`, even none, and have a `next`: reading is bounded. */
   list(ref: ConnectionRef, limit: number, next?: string, filter?: MessageFilter): Promise<Page<MessageRow>>
   /** Ends a send that waits and of which nothing may have left. */

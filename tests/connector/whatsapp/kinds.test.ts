@@ -266,6 +266,32 @@ async function soon(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
+it('what a channel publishes comes with the channel as its sender, and is acknowledged', async () => {
+  const channel = '120363009876543210@newsletter'
+  const body = { channel, text: 'news' }
+  const { id } = await world.control<{ id: string }>('POST', `/phones/${business}/channel-messages`, body)
+  const message = await device.told.until('news', () => device.told.inbound.find((each) => each.whatsappId === id))
+  expect(message).toMatchObject({ chat: channel, sender: channel, content: { type: 'text', text: { body: 'news' } } })
+  expect(message).not.toHaveProperty('senderPhoneNumber')
+})
+
+it('each member of a group says how far they got with what we sent', async () => {
+  const { whatsappId } = await shown({ type: 'text', text: { body: 'who read it?' } }, group)
+  for (const [phone, step] of [
+    [ada, 'delivered'],
+    [ada, 'read'],
+    [bob, 'delivered'],
+    [bob, 'read'],
+  ] as const) {
+    const receipt = await device.told.until(`${phone} ${step}`, () =>
+      device.told.receipts.find(
+        (each) => each.whatsappId === whatsappId && each.step === step && each.participant?.phoneNumber === `+${phone}`,
+      ),
+    )
+    expect(receipt.participant).toEqual({ phoneNumber: `+${phone}`, lid: expect.stringMatching(/^\d+@lid$/) })
+  }
+})
+
 it('a group that this device is not in refuses for good', async () => {
   const chat = '120363000000000000@g.us'
   expect(await device.socket.send('3EB0FF', chat, { type: 'text', text: { body: 'x' } })).toMatchObject({

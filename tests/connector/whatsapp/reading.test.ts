@@ -1,11 +1,16 @@
 import { type BinaryNode, proto } from '@whiskeysockets/baileys'
 import { describe, expect, it } from 'vitest'
-import type { KeptInbound } from '../../../connector/auth/auth-state.ts'
+import type { ConnectionAuthState, KeptInbound } from '../../../connector/auth/auth-state.ts'
 import { readEnd } from '../../../connector/whatsapp/connection-end.ts'
 import { readInbound } from '../../../connector/whatsapp/inbound-content.ts'
 import { readAck, readReceipt } from '../../../connector/whatsapp/receipts.ts'
 
 const me = { id: '94770000001:3@s.whatsapp.net', lid: '555:3@lid' }
+const known = new Map([
+  ['777_reverse', '94771111111'],
+  ['94772222222', '888'],
+])
+const state = { creds: { me } as ConnectionAuthState['creds'], read: (_type: string, id: string) => known.get(id) }
 
 function receipt(attrs: Record<string, string>, content?: BinaryNode[]): BinaryNode {
   return { tag: 'receipt', attrs: { id: 'A', from: '777@lid', t: '1700000000', ...attrs }, ...(content && { content }) }
@@ -18,7 +23,7 @@ describe('receipts', () => {
     ['read', 'read'],
     ['played', 'played'],
   ])('type %s says %s', (type, step) => {
-    expect(readReceipt(receipt(type === undefined ? {} : { type }), me)).toEqual([
+    expect(readReceipt(receipt(type === undefined ? {} : { type }), state)).toEqual([
       { whatsappId: 'A', step, at: 1_700_000_000_000 },
     ])
   })
@@ -26,11 +31,21 @@ describe('receipts', () => {
   it('name every message in their list', () => {
     const item = (id: string): BinaryNode => ({ tag: 'item', attrs: { id } })
     const list: BinaryNode = { tag: 'list', attrs: {}, content: [item('B'), item('C')] }
-    expect(readReceipt(receipt({ type: 'read' }, [list]), me).map(({ whatsappId }) => whatsappId)).toEqual([
+    expect(readReceipt(receipt({ type: 'read' }, [list]), state).map(({ whatsappId }) => whatsappId)).toEqual([
       'A',
       'B',
       'C',
     ])
+  })
+
+  it.each([
+    ['777:2@lid', {}, { phoneNumber: '+94771111111', lid: '777@lid' }],
+    ['94772222222@s.whatsapp.net', {}, { phoneNumber: '+94772222222', lid: '888@lid' }],
+    ['999@lid', { participant_pn: '94779999999@s.whatsapp.net' }, { phoneNumber: '+94779999999', lid: '999@lid' }],
+    ['999@lid', {}, { lid: '999@lid' }],
+  ])('in a group name the member: %s, %j', (participant, more, told) => {
+    const [read] = readReceipt(receipt({ from: '120363001234567890@g.us', participant, ...more }), state)
+    expect(read?.participant).toEqual(told)
   })
 
   it.each([
@@ -40,7 +55,7 @@ describe('receipts', () => {
     ['what our other device read', { type: 'read', recipient: '777@lid' }],
     ['another kind', { type: 'hist_sync' }],
   ])('%s says nothing', (_name, attrs) => {
-    expect(readReceipt(receipt(attrs), me)).toEqual([])
+    expect(readReceipt(receipt(attrs), state)).toEqual([])
   })
 })
 
@@ -50,11 +65,6 @@ it('acks carry the error where there is one', () => {
 })
 
 describe('inbound', () => {
-  const known = new Map([
-    ['777_reverse', '94771111111'],
-    ['94772222222', '888'],
-  ])
-  const state = { creds: { me }, read: (_type: string, id: string) => known.get(id) }
   const kept = (message: proto.IMessage, envelope: Record<string, string>): KeptInbound => ({
     whatsappId: 'A',
     plaintext: Buffer.concat([proto.Message.encode(message).finish(), Buffer.from([1])]),

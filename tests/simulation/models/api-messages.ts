@@ -38,6 +38,7 @@ export function modelApiMessages(tables: ModelTables, waitingMax = 5_000): ApiMe
     async get(ref, messageId) {
       return [...(tables.messages.get(keyOf(ref))?.values() ?? [])].find((row) => row.messageId === messageId)
     },
+    receipts: async (ref, whatsappId) => tables.receipts.get(`${keyOf(ref)} ${whatsappId}`) ?? [],
     async list(ref, limit, next, { status, chat, direction } = {}) {
       const rows = [...(tables.messages.get(keyOf(ref))?.values() ?? [])].filter(
         (row) =>

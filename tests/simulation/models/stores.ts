@@ -4,6 +4,7 @@
  */
 import { whatsappIdOf } from '../../../shared/aws/ids.ts'
 import { canStep } from '../../../shared/domain/message-status.ts'
+import { countsAfter, type ParticipantReceipt, receiptAfter } from '../../../shared/domain/receipts.ts'
 import type {
   ConnectionChange,
   ConnectionRow,
@@ -36,6 +37,8 @@ export class ModelTables {
   /** By connection key, then by sort key. */
   readonly messages = new Map<string, Map<string, MessageRow>>()
   readonly operations = new ModelOperationTable()
+  /** Of members of groups, by connection key and WhatsApp id. */
+  readonly receipts = new Map<string, readonly ParticipantReceipt[]>()
   /** By connection key and day. */
   readonly newChats = new Map<string, Set<string>>()
   /** Every worker's write of a connection that landed, in order. */
@@ -170,6 +173,32 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
         if (!canStep(row, step)) return { kind: 'stale' }
         tables.put(stepped(row, epoch, step))
         tables.steps.push({ whatsappId, epoch, status: step.status })
+        return { kind: 'written' }
+      }),
+    receipt: (ref, whatsappId, epoch, told) =>
+      request(network, 'messages.receipt', ref, (): StepOutcome => {
+        const row = find(ref, whatsappId)
+        if (row === undefined) return { kind: 'gone' }
+        if (row.epoch > epoch) return { kind: 'fenced' }
+        const { participant, step, at } = told
+        const key = `${keyOf(ref)} ${whatsappId}`
+        const all = tables.receipts.get(key) ?? []
+        const before = all.find(
+          (each) =>
+            (participant.lid !== undefined && each.participant.lid === participant.lid) ||
+            (participant.phoneNumber !== undefined && each.participant.phoneNumber === participant.phoneNumber),
+        )
+        const after = receiptAfter(before, told)
+        const steps = canStep(row, { status: step })
+        if (after === undefined && !steps) return { kind: 'stale' }
+        if (steps) tables.steps.push({ whatsappId, epoch, status: step })
+        const next = steps ? stepped(row, epoch, { status: step, at }) : { ...row, epoch, version: row.version + 1 }
+        if (after === undefined) tables.put(next)
+        else {
+          const updatedAt = at > row.updatedAt ? at : row.updatedAt
+          tables.put({ ...next, receipts: countsAfter(row.receipts, before, after), updatedAt })
+          tables.receipts.set(key, [...all.filter((each) => each !== before), after])
+        }
         return { kind: 'written' }
       }),
     note: (ref, whatsappId, epoch, note, now, claims) =>
