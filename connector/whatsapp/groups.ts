@@ -1,4 +1,10 @@
-import type { BaileysEventEmitter, CacheStore, GroupMetadata, WASocket } from '@whiskeysockets/baileys'
+import {
+  areJidsSameUser,
+  type BaileysEventEmitter,
+  type CacheStore,
+  type GroupMetadata,
+  type WASocket,
+} from '@whiskeysockets/baileys'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
 import type { HandOver } from '../ports.ts'
 
@@ -12,6 +18,12 @@ export class GroupCache {
 
   known(jid: string): GroupMetadata | undefined {
     return this.#entries.get(jid) as GroupMetadata | undefined
+  }
+
+  /** JIDs of a member of a known group: phone number and LID, as far as the group tells them. */
+  idsOfMember(group: string, member: string): readonly string[] {
+    const found = this.known(group)?.participants.find(({ id }) => areJidsSameUser(id, member))
+    return [found?.phoneNumber, found?.lid].filter((jid) => jid !== undefined)
   }
 
   keep(metadata: GroupMetadata): void {

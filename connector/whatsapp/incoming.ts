@@ -2,6 +2,7 @@ import type { BinaryNode, WASocket } from '@whiskeysockets/baileys'
 import { isChannel } from '../../shared/domain/ignoring.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
 import type { Log, SocketListener } from '../ports.ts'
+import type { GroupCache } from './groups.ts'
 import type { Inbox } from './inbox.ts'
 import { readAck, readReceipt } from './receipts.ts'
 import type { RetryRenewals } from './renewals.ts'
@@ -10,6 +11,7 @@ export interface IncomingDependencies {
   readonly state: Pick<ConnectionAuthState, 'creds' | 'read'>
   readonly listener: Pick<SocketListener, 'onAck' | 'onReceipt'>
   readonly inbox: Inbox
+  readonly groups: GroupCache
   readonly renewals: RetryRenewals
   readonly log: Log
   readonly over: () => boolean
@@ -58,7 +60,7 @@ export function watchIncoming(client: WASocket['ws'], deps: IncomingDependencies
     if (event !== 'CB:receipt') return pass(event, items)
     const node = items[0] as BinaryNode
     deps.renewals.receipt(node)
-    const told = readReceipt(node, deps.state).map(async (receipt) => listener.onReceipt(receipt))
+    const told = readReceipt(node, deps.state, deps.groups).map(async (receipt) => listener.onReceipt(receipt))
     receipts = Promise.all([...told, receipts]).then(
       () => {
         if (!deps.over()) pass(event, items)

@@ -2,6 +2,7 @@ import { areJidsSameUser, type BinaryNode, isJidGroup, jidDecode } from '@whiske
 import type { Participant } from '../../shared/domain/receipts.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
 import type { SendReceipt, ServerAck } from '../ports.ts'
+import type { GroupCache } from './groups.ts'
 import { idsOfPerson } from './person-ids.ts'
 
 /** `<ack class="message">`: WhatsApp took a send, or refused it with an error code. */
@@ -18,6 +19,7 @@ export function readAck(node: BinaryNode): ServerAck | undefined {
 export function readReceipt(
   node: BinaryNode,
   state: Pick<ConnectionAuthState, 'creds' | 'read'>,
+  groups?: Pick<GroupCache, 'idsOfMember'>,
 ): readonly SendReceipt[] {
   const { me } = state.creds
   const { id, from, participant, recipient, type, t } = node.attrs
@@ -26,19 +28,21 @@ export function readReceipt(
   const author = participant ?? from
   if (me !== undefined && (areJidsSameUser(author, me.id) || areJidsSameUser(author, me.lid))) return []
   const at = Number(t ?? 0) * 1000
-  const member = isJidGroup(from) && participant !== undefined ? memberOf(node, participant, state) : undefined
+  const member =
+    isJidGroup(from) && participant !== undefined
+      ? memberOf(node, participant, [
+          ...idsOfPerson(participant, state),
+          ...(groups?.idsOfMember(from, participant) ?? []),
+        ])
+      : undefined
   const by = member === undefined ? {} : { participant: member }
   return [id, ...listedIds(node)].map((whatsappId) => ({ whatsappId, step, at, ...by }))
 }
 
-/** By what the stanza says, or else by what is known of who has which LID. */
-function memberOf(
-  { attrs }: BinaryNode,
-  participant: string,
-  state: Pick<ConnectionAuthState, 'read'>,
-): Participant | undefined {
+/** By what the stanza says, or else by what is `known` of who has which LID. */
+function memberOf({ attrs }: BinaryNode, participant: string, known: readonly string[]): Participant | undefined {
   const told = [participant, attrs.participant_lid, attrs.participant_pn].filter((jid) => jid !== undefined)
-  const ids = [...told, ...idsOfPerson(participant, state)].map((jid) => jidDecode(jid))
+  const ids = [...told, ...known].map((jid) => jidDecode(jid))
   const lid = ids.find((each) => each?.server === 'lid')?.user
   const phone = ids.find((each) => each?.server === 's.whatsapp.net')?.user
   if (lid === undefined && phone === undefined) return undefined

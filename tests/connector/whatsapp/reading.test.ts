@@ -48,6 +48,12 @@ describe('receipts', () => {
     expect(read?.participant).toEqual(told)
   })
 
+  it('in a group name the member as the group does, where it is known', () => {
+    const groups = { idsOfMember: () => ['94778888888@s.whatsapp.net'] }
+    const [read] = readReceipt(receipt({ from: '120363001234567890@g.us', participant: '999:4@lid' }), state, groups)
+    expect(read?.participant).toEqual({ phoneNumber: '+94778888888', lid: '999@lid' })
+  })
+
   it.each([
     ['a request to send again', { type: 'retry' }],
     ['our other device', { from: '94770000001@s.whatsapp.net' }],
