@@ -1,11 +1,10 @@
 /**
  * WhatsApp's encryption of media: HKDF expands a key of 32 bytes to IV, cipher key and MAC key; the file is AES-256-CBC, then
- * the first 10 bytes of HMAC-SHA256 over IV and ciphertext. Both directions stream; they take over the
- * source's chunks and release them, and each chunk that they give is valid until the next is asked for.
+ * the first 10 bytes of HMAC-SHA256 over IV and ciphertext. Both directions stream.
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
 import type { MediaKind } from '../../shared/domain/content.ts'
-import { release, released } from './release.ts'
+import { collecting } from './collecting.ts'
 
 /** The name of a kind in the derivation of its keys; stickers are images there. */
 const derivations: Readonly<Record<MediaKind, string>> = {
@@ -58,14 +57,13 @@ export async function* encrypted(
   const plain = createHash('sha256')
   const kept = createHash('sha256')
   let bytes = 0
-  for await (const chunk of released(source)) {
+  for await (const chunk of collecting(source)) {
     bytes += chunk.length
     plain.update(chunk)
     const ciphertext = cipher.update(chunk)
     mac.update(ciphertext)
     kept.update(ciphertext)
     yield ciphertext
-    release(ciphertext)
   }
   const last = cipher.final()
   const sum = mac.update(last).digest().subarray(0, macBytes)
@@ -100,7 +98,7 @@ export async function* decrypted(
     plain.update(bytes)
     return bytes
   }
-  for await (const chunk of released(source)) {
+  for await (const chunk of collecting(source)) {
     kept.update(chunk)
     const bytes =
       tail.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length) : Buffer.concat([tail, chunk])
@@ -109,10 +107,7 @@ export async function* decrypted(
     tail = Buffer.from(bytes.subarray(end))
     const ciphertext = bytes.subarray(0, end)
     mac.update(ciphertext)
-    const plaintext = opened(decipher.update(ciphertext))
-    release(bytes)
-    yield plaintext
-    release(plaintext)
+    yield opened(decipher.update(ciphertext))
   }
   if (!mac.digest().subarray(0, macBytes).equals(tail)) throw new DamagedMedium('MAC')
   if (expected.fileEncSha256 !== undefined && kept.digest('base64') !== expected.fileEncSha256) {

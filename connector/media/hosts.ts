@@ -85,7 +85,7 @@ async function post(url: URL, bytes: number, body: AsyncIterable<Uint8Array>, si
   try {
     for await (const chunk of body) {
       if (request.destroyed || request.writableEnded) break
-      if (!(await written(request, chunk))) break
+      if (!request.write(chunk)) await drained(request)
     }
     request.end()
   } catch (error) {
@@ -174,16 +174,14 @@ function open(
   return { request, response }
 }
 
-/** Until the chunk is with the kernel and may be given up; false where the request broke. */
-function written(request: ClientRequest, chunk: Uint8Array): Promise<boolean> {
+/** Until the request takes more, or never will. */
+function drained(request: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
-    const done = (whole: boolean): void => {
-      for (const event of ['close', 'error'] as const) request.off(event, broken)
-      resolve(whole)
+    const done = (): void => {
+      for (const event of ['drain', 'close', 'error'] as const) request.off(event, done)
+      resolve()
     }
-    const broken = (): void => done(false)
-    for (const event of ['close', 'error'] as const) request.on(event, broken)
-    request.write(chunk, (error) => done(error === undefined || error === null))
+    for (const event of ['drain', 'close', 'error'] as const) request.on(event, done)
   })
 }
 

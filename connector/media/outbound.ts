@@ -8,9 +8,9 @@ import { fetchLink, LinkFailure, linkLimits } from '../../shared/net/fetch-link.
 import type { TargetScope } from '../../shared/net/targets.ts'
 import type { Clock, Log, Prepared, RefusedCode } from '../ports.ts'
 import { type Digests, encrypted, encryptedBytes } from './ciphers.ts'
+import { collecting } from './collecting.ts'
 import { type MediaHosts, uploadToWhatsApp } from './hosts.ts'
 import { type Appearance, Inspection } from './inspection.ts'
-import { released } from './release.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface OutboundMediaDependencies {
@@ -137,7 +137,7 @@ export class OutboundMedia {
     for (let tries = 1; ; tries += 1) {
       try {
         const { contentType, filename, body } = await fetchLink(link, linkTargets, limits, signal)
-        await objects.write(ref.businessProfileId, mediaId, released(body), { contentType })
+        await objects.write(ref.businessProfileId, mediaId, collecting(body), { contentType })
         const at = new Date(clock.now()).toISOString()
         const fetched: MediaRow = {
           businessProfileId: ref.businessProfileId,

@@ -95,10 +95,7 @@ export interface MediaObjects {
     mediaId: string,
     etag?: string,
   ): Promise<(MediaObject & { readonly body: AsyncIterable<Uint8Array> }) | undefined>
-  /**
-   * All or nothing: where `source` throws, no object appears, and that error is thrown. A chunk is not used any more once the
-   * next is asked for.
-   */
+  /** All or nothing: where `source` throws, no object appears, and that error is thrown. */
   write(
     businessProfileId: BusinessProfileId,
     mediaId: string,
