@@ -1,6 +1,7 @@
-/** `npm run bench -- restore|failover|memory|media`. */
+/** `npm run bench -- restore|failover|memory|media|live`. */
 import { baselineTitle } from './baseline.ts'
 import { failover } from './failover.ts'
+import { live } from './live.ts'
 import { media } from './media.ts'
 import { memory } from './memory.ts'
 import { type BenchName, type BenchOptions, readCommand, usage } from './options.ts'
@@ -9,7 +10,7 @@ import { restore } from './restore.ts'
 
 type Bench = (options: BenchOptions, figures: Figures, progress: (message: string) => void) => Promise<void>
 
-const measures: Record<BenchName, Bench> = { restore, failover, memory, media }
+const measures: Record<BenchName, Bench> = { restore, failover, memory, media, live }
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)

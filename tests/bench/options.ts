@@ -1,19 +1,21 @@
 import { parseArgs } from 'node:util'
 
-export const benches = ['restore', 'failover', 'memory', 'media'] as const
+export const benches = ['restore', 'failover', 'memory', 'media', 'live'] as const
 export type BenchName = (typeof benches)[number]
 
 export const usage = `Measures the product beside plain Baileys, in the same run, against the same simulated WhatsApp server.
 
-  npm run bench -- restore|failover|memory|media [options]
+  npm run bench -- restore|failover|memory|media|live [options]
 
   restore    a worker is killed and started again: how long until all its connections are logged in
   failover   one of two workers is killed; both are replaced in a rolling deployment: how long each connection is away
   memory     what an idle connection holds
   media      a document of 100 MiB up and down: what the worker's memory grows by, against itself right before
+  live       from a change of status to the frames of many watchers, and a burst of 5,000 changes
 
   --connections N   restore and failover: so many; memory: from a tenth of N to N.
                     Default: restore 100 and 1000, failover 300, memory 1000
+  --watchers N      live: so many. Default: 100, then 1000
   --runs N          of each scenario (default 3); medians count
   --json FILE       writes the figures, with units, the baseline's beside them, and their ratio
   --help            this text
@@ -25,6 +27,8 @@ export interface BenchOptions {
   readonly bench: BenchName
   /** Absent: as the bench has it. */
   readonly connections: number | undefined
+  /** Absent: as the bench has it. */
+  readonly watchers: number | undefined
   readonly runs: number
   readonly json: string | undefined
 }
@@ -35,6 +39,7 @@ export type Command =
   | { readonly kind: 'run'; readonly options: BenchOptions }
 
 const connectionsMax = 10_000
+const watchersMax = 5_000
 const runsMax = 100
 
 export function readCommand(args: readonly string[]): Command {
@@ -45,6 +50,7 @@ export function readCommand(args: readonly string[]): Command {
       allowPositionals: true,
       options: {
         connections: { type: 'string' },
+        watchers: { type: 'string' },
         runs: { type: 'string', default: '3' },
         json: { type: 'string' },
         help: { type: 'boolean', default: false, short: 'h' },
@@ -58,8 +64,9 @@ export function readCommand(args: readonly string[]): Command {
     }
     const connections =
       values.connections === undefined ? undefined : whole('--connections', values.connections, 10, connectionsMax)
+    const watchers = values.watchers === undefined ? undefined : whole('--watchers', values.watchers, 1, watchersMax)
     const runs = whole('--runs', values.runs, 1, runsMax)
-    return { kind: 'run', options: { bench, connections, runs, json: values.json } }
+    return { kind: 'run', options: { bench, connections, watchers, runs, json: values.json } }
   } catch (error) {
     return { kind: 'refused', reason: error instanceof Error ? error.message : String(error) }
   }
