@@ -158,7 +158,10 @@ export const lambdaContext = { awsRequestId: 'request-1', getRemainingTimeInMill
 export async function image({ documents, table }: StoreTable, key: Record<string, string>) {
   const { Item } = await documents.send(new GetCommand({ TableName: table, Key: key, ConsistentRead: true }))
   if (Item === undefined) throw new Error(`no item ${JSON.stringify(key)} in ${table}`)
-  return marshall(Item, { removeUndefinedValues: true }) as Record<string, AttributeValue>
+  const stored = Object.entries(marshall(Item, { removeUndefinedValues: true }))
+  // Lambda gives bytes in base64.
+  const shown = stored.map(([name, value]) => [name, value.B ? { B: Buffer.from(value.B).toString('base64') } : value])
+  return Object.fromEntries(shown) as Record<string, AttributeValue>
 }
 export type Image = Awaited<ReturnType<typeof image>>
 

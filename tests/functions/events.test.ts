@@ -1,9 +1,11 @@
 import type { SQSEvent } from 'aws-lambda'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { outwardEventSchema } from '../../shared/api/events.ts'
+import { apiOperations, workerOperations } from '../../shared/aws/operations.ts'
 import { webhookLanes } from '../../shared/aws/webhook-lanes.ts'
 import { webhookStore } from '../../shared/aws/webhooks.ts'
-import { type Image, lambdaContext, streamRecord } from './cloud.ts'
+import { operation } from '../contracts/operations.ts'
+import { type Image, image, lambdaContext, streamRecord } from './cloud.ts'
 import {
   businessProfileId,
   change,
@@ -22,6 +24,7 @@ let handlers: Awaited<ReturnType<typeof load>>
 async function load() {
   return {
     connections: (await import('../../functions/streams/events-connections.ts')).handler,
+    messages: (await import('../../functions/streams/events-messages.ts')).handler,
     retry: (await import('../../functions/queues/events-retry.ts')).handler,
   }
 }
@@ -125,5 +128,86 @@ describe('events on their way out', () => {
     expect(JSON.parse(left?.body ?? '')).toMatchObject({ kind: 'undecodable' })
     const outcome = await handlers.retry({ Records: [left] } as SQSEvent, lambdaContext)
     expect(outcome.batchItemFailures).toHaveLength(1)
+  })
+})
+
+describe('of operations and contacts', () => {
+  const group = (n: number) => ({
+    groupId: `1203630${n}@g.us`,
+    subject: `Group ${n}`,
+    size: n,
+    role: 'member' as const,
+    announce: false,
+    locked: false,
+    joinApproval: false,
+  })
+
+  test.each([
+    ['the end of an operation', 2],
+    ['the end of one whose result is stored compressed', 1_000],
+  ])('%s goes out once, and its beginning does not', async (_, groups) => {
+    const ref = await webhook(`whk_groups_${groups}`, { events: ['operation-completed'] })
+    const { connectionId } = await connection()
+    const row = operation({ businessProfileId, connectionId, request: { kind: 'list_groups' } })
+    const api = apiOperations(cloud.tables.messages)
+    const worker = workerOperations(cloud.tables.messages)
+    const stored = () =>
+      image(cloud.tables.messages, {
+        connectionKey: `${businessProfileId}#${connectionId}`,
+        key: `operation#${row.operationId}`,
+      })
+    await api.accept(row)
+    const before = await stored()
+    const result = { groups: Array.from({ length: groups }, (_, n) => group(n)) }
+    await worker.complete(row, row.operationId, 1, { status: 'succeeded', result }, inMs(0))
+    const after = await stored()
+    expect('packedResult' in after).toBe(groups > 2)
+    const ended = streamRecord({ before, after })
+    expect(await run(handlers.messages, streamRecord({ after: before }), ended)).toEqual([])
+    expect(await run(handlers.messages, ended)).toEqual([])
+    const [event, again] = onBus()
+    expect(event).toMatchObject({
+      event: 'operation-completed',
+      connectionId,
+      data: { operationId: row.operationId, kind: 'list_groups', status: 'succeeded', result },
+    })
+    expect(again).toEqual(event)
+    expect(await aside()).toEqual([])
+    const waiting = await webhookLanes(cloud.tables.webhooks).next({ ...ref, lane: connectionId }, 10)
+    expect(waiting.map(({ eventId }) => eventId)).toEqual([event?.id])
+  })
+
+  test('what a followed contact does goes out, each contact for itself', async () => {
+    const ref = await webhook('whk_presence')
+    const { connectionId } = await connection()
+    const worker = workerOperations(cloud.tables.messages)
+    const stored = (name: string) =>
+      image(cloud.tables.messages, {
+        connectionKey: `${businessProfileId}#${connectionId}`,
+        key: `presence#${name}`,
+      })
+    const tell = async (lid: string, presence: 'typing' | 'available') => {
+      const seen = { contact: { lid }, presence }
+      await worker.tellPresence({ businessProfileId, connectionId }, 1, seen, inMs(0))
+      return stored(lid)
+    }
+    const first = await tell('1@lid', 'typing')
+    const other = await tell('2@lid', 'typing')
+    const second = await tell('1@lid', 'available')
+    await run(
+      handlers.messages,
+      streamRecord({ after: first }),
+      streamRecord({ after: other }),
+      streamRecord({ before: first, after: second }),
+    )
+    const told = onBus()
+    expect(told).toMatchObject([
+      { event: 'presence', connectionId, data: { contact: { lid: '1@lid' }, presence: 'typing' } },
+      { event: 'presence', connectionId, data: { contact: { lid: '2@lid' }, presence: 'typing' } },
+      { event: 'presence', connectionId, data: { contact: { lid: '1@lid' }, presence: 'available' } },
+    ])
+    expect(new Set(told.map(({ id }) => id)).size).toBe(3)
+    const waiting = await webhookLanes(cloud.tables.webhooks).next({ ...ref, lane: connectionId }, 10)
+    expect(waiting.map(({ event }) => event)).toEqual(['presence', 'presence', 'presence'])
   })
 })
