@@ -41,7 +41,7 @@ describe('dead letters', () => {
   test('are counted per queue, and looked at without being taken out', async () => {
     const reason = { code: 'connection_not_found', reason: 'Connection not found.', sourceMessageId: 'first' }
     await dead(cloud.urls.sendsDlq, '{"to":"+94714515253"}', reason)
-    expect(await counts()).toEqual({ sends: 1, 'sends-fifo': 0, doorbells: 0, publish: 0 })
+    expect(await counts()).toEqual({ sends: 1, 'sends-fifo': 0, doorbells: 0, publish: 0, events: 0, webhooks: 0 })
     for (const _ of ['once', 'again']) {
       const peeked = await call('GET', '/admin/dead-letters/sends/messages', admin)
       expect(peeked.json.items).toMatchObject([
