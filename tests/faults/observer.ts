@@ -5,26 +5,50 @@ import type { Frame, Rest } from '../end-to-end/callers.ts'
 /** A browser that watches many connections: all frames are kept, and any number of waits look at them at a time. */
 export class Observer {
   readonly frames: Frame[] = []
+  readonly #caller: Rest
+  readonly #liveUrl: string
   readonly #arrivals = new EventEmitter()
-  readonly #socket: WebSocket
+  #socket: WebSocket | undefined
+  #over = false
 
-  private constructor(socket: WebSocket) {
-    this.#socket = socket
+  private constructor(caller: Rest, liveUrl: string) {
+    this.#caller = caller
+    this.#liveUrl = liveUrl
     this.#arrivals.setMaxListeners(0)
-    socket.on('message', (data) => {
-      const parsed = JSON.parse(String(data)) as Frame | Frame[]
-      this.frames.push(...(Array.isArray(parsed) ? parsed : [parsed]))
-      this.#arrivals.emit('frame')
-    })
-    socket.on('close', (code) => this.#arrivals.emit('frame', `the watching socket closed with ${code}`))
   }
 
   /** Watches once the snapshot has come. */
   static async open(caller: Rest, liveUrl: string): Promise<Observer> {
-    const { body } = await caller.post('/live/tickets')
-    const observer = new Observer(new WebSocket(`${liveUrl}?ticket=${encodeURIComponent(body.ticket)}`))
+    const observer = new Observer(caller, liveUrl)
+    await observer.#connect()
     await observer.until('a snapshot', ({ event }) => event === 'snapshot')
     return observer
+  }
+
+  /** A socket to which a change could not be delivered is closed: as every client, this one comes back for the snapshot. */
+  async #connect(): Promise<void> {
+    const { body } = await this.#caller.post('/live/tickets')
+    const socket = new WebSocket(`${this.#liveUrl}?ticket=${encodeURIComponent(body.ticket)}`)
+    this.#socket = socket
+    socket.on('message', (data) => {
+      const parsed = JSON.parse(String(data)) as Frame | Frame[]
+      for (const frame of Array.isArray(parsed) ? parsed : [parsed]) this.#hear(frame)
+      this.#arrivals.emit('frame')
+    })
+    // `close` follows.
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      if (!this.#over) this.#connect().catch((error: Error) => this.#arrivals.emit('frame', error.message))
+    })
+  }
+
+  /** What a snapshot shows of a connection counts as seen of it. */
+  #hear(frame: Frame): void {
+    this.frames.push(frame)
+    if (frame.event !== 'snapshot') return
+    for (const data of frame.data.connections) {
+      this.frames.push({ ...frame, event: 'in-snapshot', connectionId: data.connectionId, version: data.version, data })
+    }
   }
 
   /** The first frame, of those that came and those that come, that matches. */
@@ -39,7 +63,7 @@ export class Observer {
           if (frame !== undefined && matches(frame)) return frame
         }
         const closed: unknown = (await arrivals.next()).value?.[0]
-        if (typeof closed === 'string') throw new Error(`waited for ${what}, but ${closed}`)
+        if (typeof closed === 'string') throw new Error(`waited for ${what}, but could not watch: ${closed}`)
       }
     } catch (error) {
       if (signal.aborted) throw new Error(`waited ${boundMs} ms for ${what}`, { cause: error })
@@ -82,6 +106,7 @@ export class Observer {
   }
 
   close(): void {
-    this.#socket.close()
+    this.#over = true
+    this.#socket?.close()
   }
 }
