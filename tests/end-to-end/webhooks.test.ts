@@ -185,16 +185,18 @@ describe('events on their way out', () => {
     await patch(`/connections/${connectionId}`, { label: 'Second' })
     await patch(`/connections/${connectionId}`, { label: 'Third' })
     await some.until('both changes', (taken) => taken.some(({ version }) => version === 3))
-    expect(all.taken).toEqual([])
+    // That the connection was made may reach an endpoint that was there a moment later.
+    const changes = () => all.taken.filter(({ version }) => version !== 1)
+    expect(changes()).toEqual([])
     const rotated = await tenant.post(`/webhooks/${allId}/secret`, { overlapHours: 1 })
     expect(rotated).toMatchObject({ status: 201, body: { secret: expect.stringMatching(/^whsec_/) } })
     expect((await patch(`/webhooks/${allId}`, { state: 'active' })).body).toMatchObject({ state: 'active' })
     await all.until('what it missed', (taken) => taken.some(({ version }) => version === 3))
-    expect(versionsOf(all.byConnection().get(connectionId))).toEqual([2, 3])
+    expect(versionsOf(changes())).toEqual([2, 3])
     expect(all.byConnection().size).toBe(1)
     expect(some.byConnection().size).toBe(1)
     // Verified with the old secret until here; the new one knows the same request.
-    expect(String(all.headers[0]?.['webhook-signature']).split(' ')).toHaveLength(2)
+    expect(String(all.headers.at(-1)?.['webhook-signature']).split(' ')).toHaveLength(2)
     all.secret = rotated.body.secret
     const tested = await tenant.post(`/webhooks/${allId}/test`)
     expect(tested).toMatchObject({ status: 200, body: { delivered: true, statusCode: 204 } })
