@@ -42,7 +42,9 @@ describe('a connection from its pairing code to its end', () => {
     const created = await story.tenant.post('/connections', { label: 'Shop', pairing: 'code', phoneNumber: bare })
     expect(created).toMatchObject({ status: 201, body: { status: 'qr_pending', phoneNumber } })
     connectionId = created.body.connectionId
-    const offered = await event('connection-updated', (frame) => frame.data.pairingCode !== undefined)
+    // A code that comes at once is told with the connection's creation.
+    const hasCode = (frame: Frame) => frame.connectionId === connectionId && frame.data.pairingCode !== undefined
+    const offered = await story.watcher.next('a pairing code', hasCode, 60_000)
     expect(offered.data.pairingCode.code).toMatch(/^[0-9A-Z]{8}$/)
     expect(Date.parse(offered.data.pairingCode.expiresAt)).toBeGreaterThan(Date.now())
     await story.simulatedPhones.enterCode(phoneNumber, offered.data.pairingCode.code)
