@@ -14,14 +14,11 @@ const parts = [
   'tests/whatsapp/**/*.test.ts',
 ]
 /** Each runs the whole product. */
-const wholes = [
-  'tests/console/**/*.test.ts',
-  'tests/end-to-end/**/*.test.ts',
-  'tests/faults/lifecycle-rows.test.ts',
-  'tests/guarantees/waiting.test.ts',
-]
+const wholes = ['tests/console/**/*.test.ts', 'tests/end-to-end/**/*.test.ts', 'tests/guarantees/waiting.test.ts']
 /** Fleets under kills, deploys and outages: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
 const scenarios = [
+  'tests/end-to-end/live.test.ts',
+  'tests/faults/lifecycle-rows.test.ts',
   'tests/faults/scenarios.test.ts',
   'tests/guarantees/messages.test.ts',
   'tests/guarantees/events.test.ts',
@@ -58,6 +55,7 @@ export default defineConfig({
         test: {
           name: 'end-to-end',
           include: wholes,
+          exclude: scenarios,
           testTimeout: 180_000,
           hookTimeout: 240_000,
           fileParallelism: false,
