@@ -150,14 +150,12 @@ class Gate implements LoginGate {
         return
       }
       // Probes do not wait for logins that were under way when the outage began: those hang.
-      if (permission.kind === 'rate') {
-        if (this.#underWay >= this.#settings.concurrency) return
-        const gapMs = (1_000 / permission.perSecond) * this.#gapStretch
-        const readyIn = this.#lastGrantAt + gapMs - now
-        if (readyIn > 0) {
-          this.#pumpIn(readyIn)
-          return
-        }
+      if (permission.kind === 'rate' && this.#underWay >= this.#settings.concurrency) return
+      const perSecond = permission.kind === 'rate' ? permission.perSecond : this.#settings.ratePerSecond
+      const readyIn = this.#lastGrantAt + (1_000 / perSecond) * this.#gapStretch - now
+      if (readyIn > 0) {
+        this.#pumpIn(readyIn)
+        return
       }
       this.#grant(waiter, permission.kind === 'probe', now)
     }

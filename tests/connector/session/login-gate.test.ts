@@ -117,7 +117,8 @@ describe('the outage circuit', () => {
   })
 
   test('probes go in rounds that grow apart; one that opens ends it, and tells those who wait', async () => {
-    const { clock, gate, granted, ask, refOf } = setUp()
+    const ratePerSecond = 50
+    const { clock, gate, granted, ask, refOf } = setUp({ ratePerSecond })
     let recovered = 0
     gate.listen(refOf('listener'), {
       recovered: () => {
@@ -131,10 +132,15 @@ describe('the outage circuit', () => {
     for (let round = 0; round < 8; round += 1) {
       const before = granted.length
       const began = clock.monotonic()
-      await clock.passTimeUntil(() => granted.length === before + 3, 20_000, 100)
+      await clock.passTimeUntil(() => granted.length > before, 20_000, 100)
       rounds.push(clock.monotonic() - began)
       await clock.passTime(20_000)
       expect(granted.length).toBe(before + 3)
+      const at = granted.slice(before).map((probe) => probe.at)
+      // Nor do the probes of a round go faster than any others.
+      for (const [n, each] of at.slice(1).entries()) {
+        expect(each - (at[n] ?? 0)).toBeGreaterThanOrEqual(1_000 / ratePerSecond)
+      }
       for (const { permit } of granted.slice(before)) permit.done('failed')
     }
     expect(rounds).toEqual([500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000])
