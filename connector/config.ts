@@ -65,6 +65,10 @@ const schema = z
     /** While connections are down for good, how often the worker asks whether WhatsApp can be reached. */
     REACH_INTERVAL_MS: wholeMs(15_000),
     OPEN_TIMEOUT_MS: wholeMs(20_000),
+    /** How long a worker must have lived before it opens a connection that two workers in a row did not survive. */
+    PROVEN_AFTER_MS: wholeMs(30_000),
+    /** How long a connection is not opened that three in a row did not survive; doubles each further time, up to a day. */
+    QUARANTINE_MS: wholeMs(900_000),
     ACK_TIMEOUT_MS: wholeMs(4_000),
     PROBE_INTERVAL_MS: wholeMs(60_000),
     PROBE_TIMEOUT_MS: wholeMs(5_000),
@@ -133,6 +137,8 @@ const ourPrefixes = [
   'WHATSAPP_',
   'PROBE_',
   'REACH_',
+  'PROVEN_',
+  'QUARANTINE_',
   'DRAIN_',
   'STOP_TIMEOUT',
 ]

@@ -303,6 +303,7 @@ export interface SessionSettings {
   readonly slowLaneMs: number
   readonly wakeGapMs: number
   readonly openTimeoutMs: number
+  readonly quarantineMs: number
   readonly ackTimeoutMs: number
   readonly probeIntervalMs: number
   readonly probeTimeoutMs: number

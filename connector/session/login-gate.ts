@@ -1,3 +1,4 @@
+import { livesBeforeMs } from '../../shared/domain/suspects.ts'
 import type { ConnectionRef } from '../../shared/domain/words.ts'
 import type { Clock, Log, LoginGate, LoginLane, LoginPermit, Random, RecoveryListener, Timer } from '../ports.ts'
 import { OutageCircuit, type OutageSettings } from './outage-circuit.ts'
@@ -8,6 +9,8 @@ export interface LoginGateSettings extends OutageSettings, RecoveryWatchSettings
   readonly concurrency: number
   /** 0.2 stretches each gap between two logins by up to 20 %. */
   readonly jitter: number
+  /** How long a worker must have lived to be the measure of a connection that took others down; see `suspects.ts`. */
+  readonly provenAfterMs: number
 }
 
 /** In order of precedence. */
@@ -25,7 +28,8 @@ interface Waiter {
  * commands. In an outage a few probe and the others stay in their lanes; afterwards they are let in by ramp.
  *
  * What was opening when a worker crashed is a suspect: suspects are let in after everybody else, one at a time, the least
- * suspected first. Whoever crashes the worker then does so alone, and the innocent are open by that time.
+ * suspected first. Whoever crashes the worker then does so alone, and the innocent are open by that time. Who did so before
+ * waits until the worker has lived for a while without it.
  */
 export function createLoginGate(options: LoginGateOptions): LoginGate {
   return new Gate(options)
@@ -57,6 +61,7 @@ class Gate implements LoginGate {
   readonly #suspects: Waiter[] = []
   readonly #listeners = new Map<string, RecoveryListener>()
   readonly #watch: RecoveryWatch
+  readonly #bornAt: number
   #underWay = 0
   #suspectUnderWay = false
   #pumpsSoon = false
@@ -69,6 +74,7 @@ class Gate implements LoginGate {
     this.#random = options.random
     this.#log = options.log
     this.#settings = options.settings
+    this.#bornAt = options.clock.monotonic()
     this.#circuit = new OutageCircuit(options.settings)
     this.#watch = new RecoveryWatch({
       clock: options.clock,
@@ -159,6 +165,8 @@ class Gate implements LoginGate {
       }
       this.#grant(waiter, permission.kind === 'probe', now)
     }
+    const [suspect] = this.#suspects
+    if (suspect !== undefined && !this.#suspectUnderWay) this.#pumpIn(this.#tooYoungForMs(suspect))
   }
 
   #pumpIn(delayMs: number): void {
@@ -170,7 +178,14 @@ class Gate implements LoginGate {
       const waiter = this.#waiting[lane][0]
       if (waiter !== undefined) return waiter
     }
-    return this.#suspectUnderWay ? undefined : this.#suspects[0]
+    const [suspect] = this.#suspects
+    if (suspect === undefined || this.#suspectUnderWay || this.#tooYoungForMs(suspect) > 0) return undefined
+    return suspect
+  }
+
+  #tooYoungForMs({ crashes }: Waiter): number {
+    const { provenAfterMs } = this.#settings
+    return this.#bornAt + livesBeforeMs(crashes, provenAfterMs) - this.#clock.monotonic()
   }
 
   #grant(waiter: Waiter, probe: boolean, now: number): void {

@@ -10,6 +10,7 @@ export const defaultSessionSettings: SessionSettings = {
   slowLaneMs: 15 * 60_000,
   wakeGapMs: 60_000,
   openTimeoutMs: 20_000,
+  quarantineMs: 15 * 60_000,
   ackTimeoutMs: 4_000,
   probeIntervalMs: 60_000,
   probeTimeoutMs: 5_000,
@@ -33,4 +34,5 @@ export const defaultLoginGateSettings: LoginGateSettings = {
   scoutGapMs: 60_000,
   // Longer than WhatsApp was ever away.
   scoutForMs: 8 * 3_600_000,
+  provenAfterMs: 30_000,
 }

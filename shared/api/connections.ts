@@ -88,7 +88,9 @@ export const connectionSchema = z
       .optional()
       .meta({ description: 'While reconnecting: the attempt that runs or comes next.' }),
     maxAttempts: z.int().min(1).optional(),
-    nextAttemptAt: isoTimeSchema.optional(),
+    nextAttemptAt: isoTimeSchema
+      .optional()
+      .meta({ description: 'While reconnecting, or quarantined: when it is tried next.' }),
     restriction: z
       .strictObject({ kind: z.literal('new_chats'), until: isoTimeSchema })
       .optional()

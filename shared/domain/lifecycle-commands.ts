@@ -102,7 +102,7 @@ function restart(state: LifecycleState, commandId: string, circumstances: Circum
   const view = viewOf({ status: 'reconnecting', reason: 'restart_requested' })
   const write: Effect = {
     kind: 'write',
-    change: { ...changeOf(view), ...noCodes, handledCommandId: commandId, openingCrashes: null, setbacks: null },
+    change: { ...changeOf(view), ...noCodes, handledCommandId: commandId, setbacks: null },
   }
   const fresh: LifecycleState = {
     ...state,
@@ -111,7 +111,6 @@ function restart(state: LifecycleState, commandId: string, circumstances: Circum
     replacedAt: [],
     restartsInRow: 0,
     readFailures: 0,
-    openingCrashes: 0,
   }
   switch (phase.kind) {
     case 'open':

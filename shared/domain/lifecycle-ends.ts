@@ -161,7 +161,8 @@ export function afterStorageFailure(state: LifecycleState, detail: string, circu
             { kind: 'write', change: { ...changeOf(view), opening: null } } as const,
             { kind: 'alarm', reason: view.reason, detail } as const,
           ]
-        : []),
+        : // While it waits it takes no worker down.
+          [{ kind: 'write', change: { opening: null }, lazily: true } as const]),
       { kind: 'settled' },
     ],
   }

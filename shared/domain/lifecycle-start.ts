@@ -1,9 +1,16 @@
 import type { Circumstances, Lane, LifecycleState, Transition } from './lifecycle-state.ts'
-import { changeOf, laneOf, recentlyReplaced, requestLogin, stop, viewOf } from './lifecycle-steps.ts'
-import { conditions, staysStopped } from './lifecycle-table.ts'
+import {
+  changeOf,
+  inQuarantine,
+  laneOf,
+  quarantine,
+  recentlyReplaced,
+  requestLogin,
+  viewOf,
+} from './lifecycle-steps.ts'
+import { staysStopped } from './lifecycle-table.ts'
 import type { ConnectionChange, ConnectionRow } from './stores/connections.ts'
-
-const openingCrashesMax = 3
+import { crashedOpening, quarantineMsAfter } from './suspects.ts'
 
 /** A worker begins to hold a connection: what its row says decides whether it is restored, linked, or left as it is. */
 export function onStart(
@@ -13,8 +20,7 @@ export function onStart(
   circumstances: Circumstances,
 ): Transition {
   const { now, owner, settings } = circumstances
-  // Its last owner began to open it and never came to an end of that: it died, and this connection may be why.
-  const crashed = row.opening !== undefined && row.opening.epoch !== owner.epoch
+  const crashed = crashedOpening(row, owner)
   const openingCrashes = (row.openingCrashes ?? 0) + (crashed ? 1 : 0)
   const state: LifecycleState = {
     ...initial,
@@ -25,23 +31,33 @@ export function onStart(
     replacedAt: recentlyReplaced((row.setbacks?.replacedAt ?? []).map(Date.parse), now),
     ...(row.restriction === undefined ? {} : { restrictedUntil: Date.parse(row.restriction.until) }),
   }
-  const crashes: ConnectionChange = crashed ? { opening: null, openingCrashes } : {}
+  const marked = row.opening !== undefined
+  const crashes: ConnectionChange = {
+    ...(marked ? { opening: null } : {}),
+    ...(crashed ? { openingCrashes } : {}),
+  }
+  const quarantined = row.status === 'disconnected' && row.reason === 'quarantined'
 
-  if (row.status === 'disconnected' && (staysStopped.has(row.reason) || row.reason === 'deleting')) {
+  if (row.status === 'disconnected' && !quarantined && (staysStopped.has(row.reason) || row.reason === 'deleting')) {
     return {
       state: { ...state, phase: { kind: 'stopped' }, identity: identityOfStopped(row) },
-      effects: [...(crashed ? [{ kind: 'write', change: crashes } as const] : []), { kind: 'settled' }],
+      effects: [...(marked ? [{ kind: 'write', change: crashes } as const] : []), { kind: 'settled' }],
     }
   }
-  if (openingCrashes >= openingCrashesMax) {
-    const { shows, alarm } = conditions.quarantined
-    return stop(state, shows, { authState: 'keep', alarm, change: crashes })
+  const quarantineMs = crashed ? quarantineMsAfter(openingCrashes, settings) : 0
+  if (quarantineMs > 0) return quarantine(state, now + quarantineMs)
+  if (quarantined) {
+    const until = row.nextAttemptAt === undefined ? now : Date.parse(row.nextAttemptAt)
+    return {
+      state: { ...state, phase: inQuarantine(state, until), identity: identityOfStopped(row) },
+      effects: [...(marked ? [{ kind: 'write', change: crashes } as const] : []), { kind: 'settled' }],
+    }
   }
   if (row.status === 'qr_pending') {
     const method = row.phoneNumber === undefined ? 'qr' : row.pairing
     const pairing = { method, ...(row.phoneNumber === undefined ? {} : { phoneNumber: row.phoneNumber }) }
     return requestLogin({ ...state, pairing }, 'first', 'pairing', [
-      ...(crashed ? [{ kind: 'write', change: crashes, lazily: true } as const] : []),
+      ...(marked ? [{ kind: 'write', change: crashes, lazily: true } as const] : []),
     ])
   }
   if (row.reason === 'retries_exhausted') {
@@ -49,7 +65,7 @@ export function onStart(
       { ...state, failures: settings.backoffAttemptsMax, lastWakeAt: now },
       'wake',
       laneOf(state, circumstances, lane),
-      crashed ? [{ kind: 'write', change: crashes, lazily: true }] : [],
+      marked ? [{ kind: 'write', change: crashes, lazily: true }] : [],
     )
   }
   // Attempts are the connection's, not the worker's: the next one goes on counting.

@@ -49,7 +49,8 @@ export type Phase =
   /** An orderly end of the socket, after which it is opened anew. */
   | { readonly kind: 'closing'; readonly dueAt: EpochMs }
   | { readonly kind: 'logging_out'; readonly dueAt: EpochMs }
-  | { readonly kind: 'stopped' }
+  /** `dueAt` present: quarantined, and tested again then. */
+  | { readonly kind: 'stopped'; readonly dueAt?: EpochMs }
   | { readonly kind: 'draining' }
   | { readonly kind: 'ended' }
 
@@ -75,6 +76,7 @@ export interface LifecycleState {
   readonly restartsInRow: number
   /** Auth state reads that failed in a row. */
   readonly readFailures: number
+  /** In a row; see `suspects.ts`. */
   readonly openingCrashes: number
   readonly lastWakeAt?: EpochMs
   readonly leaving?: { readonly kind: 'logout' | 'delete'; readonly commandId: string }
@@ -161,6 +163,8 @@ export interface LifecycleSettings {
   readonly slowLaneMs: number
   readonly wakeGapMs: number
   readonly openTimeoutMs: number
+  /** After the third crash in a row; doubles with each further one. */
+  readonly quarantineMs: number
 }
 
 /** What a decision may depend on besides state and event. */

@@ -144,6 +144,24 @@ export function stop(
   }
 }
 
+/** Until its next test, where there is something to open: what was never linked waits for a person. */
+export function inQuarantine({ everLinked }: LifecycleState, until: EpochMs): LifecycleState['phase'] {
+  return everLinked ? { kind: 'stopped', dueAt: until } : { kind: 'stopped' }
+}
+
+/** Opening it takes workers down, for all that is known: it is not opened until then. */
+export function quarantine(state: LifecycleState, until: EpochMs): Transition {
+  const { shows, alarm } = conditions.quarantined
+  const phase = inQuarantine(state, until)
+  const next = 'dueAt' in phase ? { nextAttemptAt: iso(until) } : {}
+  const stopped = stop(state, shows, {
+    authState: 'keep',
+    alarm,
+    change: { openingCrashes: state.openingCrashes, ...next },
+  })
+  return { state: { ...stopped.state, shown: { ...stopped.state.shown, ...next }, phase }, effects: stopped.effects }
+}
+
 /** Waits for the next attempt of the series, and shows which and when. */
 export function backOff(
   state: LifecycleState,

@@ -179,10 +179,12 @@ export const conditions = {
     action: 'keep it, alarm; read errors are tried again every 30 s',
   },
   quarantined: {
-    happened: 'opening when the worker crashed, three times in a row (after the first, one opens at a time)',
+    happened:
+      'opening when the worker crashed, three times in a row: the second time alone, the third on a worker that had lived 30 s without it',
     shows: { status: 'disconnected', reason: 'quarantined', remedy: 'restart' },
     alarm: true,
-    action: 'stop; alarm; a restart command lifts it',
+    action:
+      'stop; alarm; tested again after 15 minutes, then 30, 60, … up to a day; a restart command tests it at once; being open ends it',
   },
   pairing_failed: {
     happened: 'attempts to link ran out',

@@ -33,7 +33,8 @@ const sentencesByReason: Readonly<Record<ConnectionReason, string>> = {
   auth_missing: 'The stored session of this device was not found. Scan a QR code to link it again.',
   auth_unreadable: 'The stored session could not be read. It is kept; the operators are told.',
   retries_exhausted: 'Reconnecting did not succeed. It is tried again from time to time, and at the next send.',
-  quarantined: 'Opening this connection stopped its worker several times in a row. Restart it to try again.',
+  quarantined:
+    'Opening this connection stopped its worker several times in a row. It is tried again later, or at once by a restart.',
   deleting: 'The connection is being deleted.',
 }
 

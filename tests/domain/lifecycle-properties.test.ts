@@ -19,6 +19,7 @@ const settings = {
   slowLaneMs: 900_000,
   wakeGapMs: 60_000,
   openTimeoutMs: 20_000,
+  quarantineMs: 900_000,
 }
 const row: ConnectionRow = {
   businessProfileId: 'bp_1',

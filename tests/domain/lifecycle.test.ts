@@ -4,11 +4,13 @@ import { transition } from '../../shared/domain/lifecycle.ts'
 import { shownOf } from '../../shared/domain/lifecycle-doc.ts'
 import {
   type Circumstances,
+  dueAt,
   type Effect,
   initialState,
   type LifecycleEvent,
   type LifecycleState,
 } from '../../shared/domain/lifecycle-state.ts'
+import { iso } from '../../shared/domain/lifecycle-steps.ts'
 import { endRules } from '../../shared/domain/lifecycle-table.ts'
 import { statusText } from '../../shared/domain/status-text.ts'
 import type { ConnectionChange, ConnectionRow } from '../../shared/domain/stores/connections.ts'
@@ -26,6 +28,7 @@ const circumstances: Circumstances = {
     slowLaneMs: 900_000,
     wakeGapMs: 60_000,
     openTimeoutMs: 20_000,
+    quarantineMs: 900_000,
   },
   outage: false,
   held: true,
@@ -318,16 +321,105 @@ describe('commands', () => {
       }
     }
   })
+})
 
-  test('a restart lifts the quarantine', () => {
-    const quarantined = run(initialState, {
-      kind: 'start',
-      row: { ...row, openingCrashes: 2, opening: { workerId: 'w0', epoch: 0 } },
-      lane: 'restore',
+describe('quarantine', () => {
+  const opening = { workerId: 'w0', epoch: 0 }
+  const begin = (of: Partial<ConnectionRow>) =>
+    run(initialState, { kind: 'start', row: { ...row, ...of }, lane: 'restore' })
+  const requested = (effects: readonly Effect[]) => effects.find(({ kind }) => kind === 'request_login')
+  const third = begin({ openingCrashes: 2, opening })
+  const until = iso(now + 900_000)
+  const resting: Partial<ConnectionRow> = {
+    status: 'disconnected',
+    reason: 'quarantined',
+    openingCrashes: 3,
+    nextAttemptAt: until,
+  }
+
+  test.each([
+    ['the first crash', undefined, 1],
+    ['the second', 1, 2],
+  ])('%s makes a suspect', (_name, before, crashes) => {
+    const { state, effects } = begin({ opening, ...(before === undefined ? {} : { openingCrashes: before }) })
+    expect(state.phase.kind).toBe('waiting_for_login')
+    expect(requested(effects)).toMatchObject({ crashes })
+    expect(written(effects)).toMatchObject({ opening: null, openingCrashes: crashes })
+  })
+
+  test('the third one shows until when, and alarms', () => {
+    expect(third.state.shown).toMatchObject({ reason: 'quarantined', remedy: 'restart', nextAttemptAt: until })
+    expect(written(third.effects)).toMatchObject({
+      status: 'disconnected',
+      reason: 'quarantined',
+      nextAttemptAt: until,
+      opening: null,
+      openingCrashes: 3,
     })
-    expect(quarantined.state.shown).toMatchObject({ reason: 'quarantined', remedy: 'restart' })
-    const lifted = run(quarantined.state, command('restart'))
-    expect(lifted.state.phase.kind).toBe('waiting_for_login')
-    expect(written(lifted.effects).openingCrashes).toBeNull()
+    expect(kinds(third.effects)).toContain('alarm')
+    expect(third.state.phase).toEqual({ kind: 'stopped', dueAt: now + 900_000 })
+  })
+
+  test('a worker that lost its lease in the midst of it and took it again did not crash', () => {
+    const { state, effects } = begin({ openingCrashes: 2, opening: { workerId: 'w1', epoch: 0 } })
+    expect(state.phase.kind).toBe('waiting_for_login')
+    expect(requested(effects)).toMatchObject({ crashes: 2 })
+    expect(written(effects)).toMatchObject({ opening: null })
+    expect(written(effects)).not.toHaveProperty('openingCrashes')
+  })
+
+  test.each([
+    ['this owner', third.state],
+    ['the next owner', begin(resting).state],
+  ])('is over in time by itself, for %s: one test, alone, shown by what comes of it', (_name, state) => {
+    expect(dueAt(state)).toBe(now + 900_000)
+    const tested = run(state, { kind: 'due' })
+    expect(requested(tested.effects)).toEqual({ kind: 'request_login', lane: 'probe', crashes: 3 })
+    expect(written(tested.effects)).toEqual({})
+    const { state: back, effects } = run(tested.state, ...granted, opened)
+    expect(back.openingCrashes).toBe(0)
+    expect(written(effects)).toMatchObject({ status: 'connected', nextAttemptAt: null, openingCrashes: null })
+    // Its worker lived: it is down like any other.
+    const down = run(tested.state, ...granted, closed('connection_closed'))
+    expect(down.state.shown).toMatchObject({ status: 'reconnecting', reason: 'connection_closed', attempt: 1 })
+    expect(requested(run(down.state, { kind: 'due' }).effects)).toMatchObject({ crashes: 3 })
+  })
+
+  test('that ends in another crash lasts twice as long', () => {
+    const again = begin({ ...resting, opening })
+    expect(again.state.phase).toEqual({ kind: 'stopped', dueAt: now + 1_800_000 })
+    expect(written(again.effects)).toMatchObject({ openingCrashes: 4, nextAttemptAt: iso(now + 1_800_000) })
+  })
+
+  test('a restart tests at once, and forgets nothing that only being open disproves', () => {
+    const { state, effects } = run(third.state, command('restart'))
+    expect(requested(effects)).toMatchObject({ lane: 'on_demand', crashes: 3 })
+    expect(written(effects)).toMatchObject({ status: 'reconnecting', nextAttemptAt: null })
+    expect(written(effects)).not.toHaveProperty('openingCrashes')
+    expect(state.openingCrashes).toBe(3)
+  })
+
+  test('who was never linked waits for a person', () => {
+    const { linkedAt: _, ...unlinked } = row
+    const { state } = run(initialState, {
+      kind: 'start',
+      row: { ...unlinked, status: 'qr_pending', reason: 'pairing_requested', openingCrashes: 2, opening },
+      lane: 'pairing',
+    })
+    expect(state.phase).toEqual({ kind: 'stopped' })
+    expect(run(state, { kind: 'due' }).state.phase.kind).toBe('stopped')
+  })
+
+  test('what could not be read is not being opened while it waits', () => {
+    const { effects } = run(
+      initialState,
+      { kind: 'start', row, lane: 'restore' },
+      { kind: 'login_granted' },
+      {
+        kind: 'storage_failed',
+        detail: '',
+      },
+    )
+    expect(written(effects)).toMatchObject({ opening: null })
   })
 })

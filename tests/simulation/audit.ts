@@ -4,7 +4,7 @@
  */
 import type { ConnectionAuthState } from '../../connector/auth/auth-state.ts'
 import type { OpenRequest } from '../../connector/ports.ts'
-import { defaultSessionSettings } from '../../connector/session/settings.ts'
+import { defaultLoginGateSettings, defaultSessionSettings } from '../../connector/session/settings.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, Epoch } from '../../shared/domain/words.ts'
@@ -28,6 +28,8 @@ export const invariants = {
   authKept: 'a linked connection never loses its auth state',
   loggedOut: 'a logged-out connection is never reconnected',
   attempts: 'attempts never exceed five in a row',
+  singledOut:
+    'only who was opening at three crashes in a row, and at the last of them on a worker that lived without it, is quarantined',
   acknowledged: 'what was acknowledged to WhatsApp is stored',
   ends: 'every accepted send ends sent or failed with a reason',
   truthful: 'what a row says of a send is true',
@@ -80,9 +82,13 @@ interface Openings {
   commandId: string | undefined
 }
 
+/** By worker, in order: how old it was when it last began to open a connection that has not been open since. */
+type Openers = Map<string, number>
+
 /** Clocks differ by a few per cent. */
 const wakeGapMs = defaultSessionSettings.wakeGapMs * 0.9
 const stableMs = defaultSessionSettings.stableAfterMs * 0.9
+const provenAfterMs = defaultLoginGateSettings.provenAfterMs * 0.9
 /** A first try, which is not counted, and five attempts; after them a wake at once, and one a minute at most. */
 const openingsInRowMax = 1 + defaultSessionSettings.backoffAttemptsMax
 /** By what the clocks of workers run too fast; by what they are set, the world knows. */
@@ -95,6 +101,8 @@ export class Audit implements CallWatcher {
   /** Open sockets by connection: worker and number. */
   readonly #sockets = new Map<string, Map<string, number>>()
   readonly #openings = new Map<string, Openings>()
+  readonly #openers = new Map<string, Openers>()
+  readonly #startedAt = new Map<string, number>()
   readonly #identities = new Map<string, string>()
   readonly #onceUnlinked = new Set<string>()
   readonly #asked = new Set<string>()
@@ -105,13 +113,17 @@ export class Audit implements CallWatcher {
   readonly #written = new Map<string, string>()
   readonly #epochs = new Map<string, Epoch>()
   #authWrites = 0
-  counts = { frames: 0, sent: 0, received: 0, openings: 0, cancelled: 0, scheduled: 0 }
+  counts = { frames: 0, sent: 0, received: 0, openings: 0, quarantines: 0, cancelled: 0, scheduled: 0 }
 
   constructor(state: AuditedState) {
     this.#state = state
   }
 
   // ── Workers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  starts(workerId: string): void {
+    this.#startedAt.set(workerId, this.#state.world.now)
+  }
 
   opens(workerId: string, { ref, holding, pairing }: OpenRequest): void {
     const key = keyOf(ref)
@@ -242,8 +254,26 @@ export class Audit implements CallWatcher {
     if ((row.attempt ?? 0) > defaultSessionSettings.backoffAttemptsMax) {
       this.#violated('attempts', `${connection} shows attempt ${row.attempt}`)
     }
+    this.#watchSuspicion(connection, row)
     const lost = row.reason === 'auth_missing' || row.reason === 'no_session'
     if (lost && this.#identities.has(connection)) this.#violated('authKept', `${connection} shows ${row.reason}`)
+  }
+
+  #watchSuspicion(connection: string, row: ConnectionRow): void {
+    const openers: Openers = this.#openers.get(connection) ?? new Map()
+    this.#openers.set(connection, openers)
+    if (row.status === 'connected') openers.clear()
+    if (row.opening !== undefined) {
+      const { workerId } = row.opening
+      openers.delete(workerId)
+      openers.set(workerId, this.#state.world.now - (this.#startedAt.get(workerId) ?? 0))
+    }
+    if (row.reason !== 'quarantined' || row.opening !== undefined) return
+    this.counts.quarantines += 1
+    const lastLivedMs = [...openers.values()].at(-1) ?? 0
+    if (openers.size >= 3 && lastLivedMs >= provenAfterMs) return
+    const lives = [...openers].map(([workerId, livedMs]) => `${workerId} at ${Math.round(livedMs)} ms`)
+    this.#violated('singledOut', `${connection}; opened by ${lives.join(', ') || 'nobody'}`)
   }
 
   // ── WhatsApp ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
  * product makes it.
  */
 import type { ConnectionAuthState } from '../../connector/auth/auth-state.ts'
+import type { LoginGateSettings } from '../../connector/session/login-gate.ts'
 import type { GatedState } from '../../connector/whatsapp/egress-gate.ts'
 import type { LeaseTerms } from '../../shared/domain/leases.ts'
 import type { AuthStore } from '../../shared/domain/stores/auth.ts'
@@ -25,6 +26,7 @@ export const mistakes = {
   'gaps-unseen': 'what is missing in the order of acceptance is not found',
   'claim-unchecked': 'a send is taken out although it was cancelled',
   'schedule-unheeded': 'a scheduled send goes at once',
+  'suspects-hurried': 'who crashed alone is opened again by a worker that has just started',
   'watchdog-late': 'the check for connections without a worker overwrites what was said since',
 } as const
 export type Mistake = keyof typeof mistakes
@@ -43,6 +45,10 @@ export class Breakages {
 
   terms(terms: LeaseTerms): LeaseTerms {
     return this.mistake === 'lease-unheeded' ? { ...terms, marginMs: -60_000 } : terms
+  }
+
+  logins(settings: LoginGateSettings): LoginGateSettings {
+    return this.mistake === 'suspects-hurried' ? { ...settings, provenAfterMs: 0 } : settings
   }
 
   get guessesDeaths(): boolean {

@@ -29,6 +29,13 @@ const kinds = {
     world.log('fault', `${worker.workerId} will crash after ${halfCalls / 2} calls`)
     worker.process.crashAtCall(halfCalls, () => platform.crash(worker, seen))
   },
+  crashAtOpening: ({ chance, platform, world }) => {
+    const worker = chance.pick(platform.workers)
+    if (worker === undefined) return
+    const seen = chance.happens(0.7)
+    world.log('fault', `${worker.workerId} will crash at the next connection that it opens`)
+    worker.process.crashAtOpening(chance.between(0, 60), () => platform.crash(worker, seen))
+  },
   pause: ({ chance, platform, world, breakages, cloud }) => {
     const worker = chance.pick(platform.workers)
     if (worker === undefined || worker.process.standsStill) return
@@ -213,6 +220,7 @@ export function heal({ weather, whatsapp, cloud, platform }: FaultTargets): void
   }
   for (const { process } of platform.workers) {
     process.crashAtCall(Number.POSITIVE_INFINITY, () => undefined)
+    process.crashAtOpening(0, undefined)
     process.main.unblock(true)
     process.goOn(true)
   }

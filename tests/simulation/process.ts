@@ -29,6 +29,7 @@ export class SimulatedProcess {
   #wallIsSet = false
   #callsLeft: number | undefined
   #onCrash: (() => void) | undefined
+  #onOpening: (() => void) | undefined
   readonly #endings: (() => void)[] = []
 
   constructor(world: World, name: string, rate: number) {
@@ -92,6 +93,17 @@ export class SimulatedProcess {
   crashAtCall(halfCalls: number, crash: () => void): void {
     this.#callsLeft = halfCalls
     this.#onCrash = crash
+  }
+
+  /** The process ends a moment after it has dialled for a connection. */
+  crashAtOpening(afterMs: number, crash: (() => void) | undefined): void {
+    this.#onOpening = crash === undefined ? undefined : () => void this.world.after(afterMs, crash)
+  }
+
+  opens(): void {
+    const crash = this.#onOpening
+    this.#onOpening = undefined
+    crash?.()
   }
 
   onEnd(listener: () => void): void {

@@ -51,6 +51,7 @@ const terms: LeaseTerms = { leaseMs: 12_000, marginMs: 2_000, renewMs: 3_000 }
 const partitionCount = 4
 /** Shorter than in production, so that a run that has nothing left to wait for ends soon; an outage takes the real one. */
 const slowLaneMs = 120_000
+const quarantineMs = 120_000
 const linkedWithinMs = 180_000
 const recoveredWithinMs = 15 * 60_000
 const endedWithinMs = 15 * 60_000
@@ -133,7 +134,11 @@ class Simulation {
         },
         terms: breakages.terms(terms),
         partitionCount,
-        session: this.#awayForMs > 0 ? defaultSessionSettings : { ...defaultSessionSettings, slowLaneMs },
+        session: {
+          ...defaultSessionSettings,
+          quarantineMs,
+          ...(this.#awayForMs > 0 ? {} : { slowLaneMs }),
+        },
       },
       chance.fork(),
       {
@@ -267,13 +272,12 @@ class Simulation {
     next()
   }
 
-  /** What operators do: they restart what asks for it. */
+  /** What operators do: they restart what asks for it. A quarantine ends by itself. */
   #operate(): void {
     const { world, cloud, whatsapp } = this.#targets
     world.after(20_000, () => {
       for (const { ref } of whatsapp.devices.values()) {
         if (this.#tables.connections.get(keyOf(ref))?.remedy === 'stop_other_session') cloud.command(ref, 'restart')
-        else if (this.#tables.connections.get(keyOf(ref))?.reason === 'quarantined') cloud.command(ref, 'restart')
       }
       this.#operate()
     })

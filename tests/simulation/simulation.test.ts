@@ -53,6 +53,16 @@ describe('a fleet under faults', () => {
     }
   }, 120_000)
 
+  test('who is quarantined, because every worker that opened it was killed, comes back without a word', async () => {
+    let quarantines = 0
+    for (let seed = 1; seed <= 10; seed++) {
+      const { violation, counts } = await simulate(seed, { ...hitWhileOpening, awayForMs: 0 })
+      expect(violation).toBeUndefined()
+      quarantines += counts.quarantines
+    }
+    expect(quarantines).toBeGreaterThan(0)
+  })
+
   test('workers that are asked to stop twice in the midst of a handover end', async () => {
     for (let seed = 1; seed <= 5; seed++) {
       const options: SimulationOptions = { faults: ['deploy', 'hurry'], faultEveryMs: 4_000, faultsForMs: 60_000 }
@@ -60,6 +70,15 @@ describe('a fleet under faults', () => {
     }
   })
 })
+
+/** Worse than chance: kills that wait for an opening. */
+const hitWhileOpening: SimulationOptions = {
+  faults: ['crashAtOpening', 'drop'],
+  faultEveryMs: 3_000,
+  faultsForMs: 240_000,
+  workers: 1,
+  connections: 2,
+}
 
 /** A mistake is caught within so many seeds, under faults that bring it out. */
 const teeth: readonly {
@@ -124,6 +143,7 @@ const teeth: readonly {
     under: { faults: ['deviceTrouble'], faultEveryMs: 3_000, trafficEveryMs: 150 },
   },
   { mistake: 'schedule-unheeded', caughtAs: ['punctual'], seeds: 10, under: { faults: [], trafficEveryMs: 200 } },
+  { mistake: 'suspects-hurried', caughtAs: ['singledOut'], seeds: 10, under: hitWhileOpening },
   {
     mistake: 'watchdog-late',
     caughtAs: ['recovers'],

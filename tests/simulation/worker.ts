@@ -64,6 +64,7 @@ export class SimulatedWorker implements AuditedWorker {
     this.process = process
     this.deployment = options.deployment
     this.#surroundings = surroundings
+    audit.starts(process.name)
     const { clock } = process.main
     const log = worldLog(world, process)
     const over = <T extends object>(service: 'fleet' | 'connections' | 'messages' | 'auth' | 'doorbells', store: T) =>
@@ -85,7 +86,7 @@ export class SimulatedWorker implements AuditedWorker {
       clock,
       random: chance,
       log,
-      settings: defaultLoginGateSettings,
+      settings: breakages.logins(defaultLoginGateSettings),
       reachable: whatsappPort.reachable,
     })
     const identity = { workerId: process.name, taskArn: `arn:task/${process.name}`, deployment: options.deployment }

@@ -1,5 +1,5 @@
 import type { Connection } from '../../../shared/client/index.ts'
-import { Countdown } from './clock.tsx'
+import { Countdown, Time } from './clock.tsx'
 
 const words: Readonly<Record<Connection['status'], string>> = {
   qr_pending: 'Waiting to be linked',
@@ -42,6 +42,11 @@ export function StatusText({ connection }: { readonly connection: Connection }) 
               <Countdown until={nextAttemptAt} before="in" after="now" />
             </>
           )}
+        </p>
+      )}
+      {status === 'disconnected' && nextAttemptAt !== undefined && (
+        <p>
+          Tried again: <Time at={nextAttemptAt} />
         </p>
       )}
       {remedy !== undefined && status !== 'qr_pending' && <p className="remedy">{remedies[remedy]}</p>}

@@ -57,7 +57,7 @@ export interface ConnectionRow extends ConnectionRef, ConnectionStatusView {
    * long enough, and when other sessions took its place.
    */
   readonly setbacks?: { readonly failures: number; readonly replacedAt?: readonly IsoTime[] }
-  /** Openings that ended in a worker's crash, in a row. Three of them quarantine it. */
+  /** Openings that ended in a worker's crash, in a row; see `suspects.ts`. */
   readonly openingCrashes?: number
   /** Worker and epoch that started opening a socket and have not yet come to an end of it. */
   readonly opening?: { readonly workerId: string; readonly epoch: Epoch }

@@ -258,7 +258,7 @@ describe('a connection that was linked', () => {
 })
 
 describe('what a new owner finds', () => {
-  test('an opening that its last owner never ended counts as a crash; the third quarantines', async () => {
+  test('an opening that its last owner never ended counts as a crash; the third quarantines, until a restart', async () => {
     const stage = new Stage()
     const ref = stage.connection('a', { opening: { workerId: 'dead', epoch: 4 }, openingCrashes: 2, epoch: 4 })
     const session = await stage.worker('w2', 5).restore(ref)
@@ -267,9 +267,63 @@ describe('what a new owner finds', () => {
     expect(stage.whatsapp.device(ref).openings).toHaveLength(0)
     stage.command(ref, 'restart')
     await session.command()
-    await stage.clock.passTime(200)
+    await stage.clock.passTime(30_200)
     expect(stage.tables.row(ref)).toMatchObject({ status: 'connected' })
     expect(stage.tables.row(ref).openingCrashes).toBeUndefined()
+  })
+
+  test('a quarantine ends by itself, whoever owns the connection by then', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a', { opening: { workerId: 'dead', epoch: 4 }, openingCrashes: 2, epoch: 4 })
+    const first = stage.worker('w2', 5)
+    await first.restore(ref)
+    await stage.clock.passTime(10 * 60_000)
+    await first.session(ref).drain(1_000)
+    const second = stage.worker('w3', 6)
+    await second.restore(ref)
+    await stage.clock.passTime(4 * 60_000)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'disconnected', reason: 'quarantined' })
+    expect(stage.whatsapp.device(ref).openings).toHaveLength(0)
+    await stage.clock.passTime(2 * 60_000)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'connected' })
+    expect(stage.tables.row(ref).openingCrashes).toBeUndefined()
+  })
+
+  test('who crashed alone opens once the worker has lived for a while, and holds nobody up meanwhile', async () => {
+    const stage = new Stage()
+    const worker = stage.worker('w2', 5)
+    const twice = stage.connection('twice', { opening: { workerId: 'dead', epoch: 4 }, openingCrashes: 1, epoch: 4 })
+    const once = stage.connection('once', { opening: { workerId: 'dead', epoch: 4 }, epoch: 4 })
+    for (const ref of [twice, once]) worker.session(ref).start('restore')
+    await stage.clock.passTime(29_000)
+    expect(stage.tables.row(once).status).toBe('connected')
+    expect(stage.whatsapp.device(twice).openings).toHaveLength(0)
+    await stage.clock.passTime(2_000)
+    expect(stage.tables.row(twice).status).toBe('connected')
+  })
+
+  test('kills in quick succession, each while one opens, quarantine nobody', async () => {
+    const stage = new Stage()
+    const refs = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => stage.connection(name))
+    let kills = 0
+    for (let epoch = 2; epoch < 60; epoch += 1) {
+      const worker = stage.worker(`w${epoch}`, epoch)
+      for (const ref of refs) worker.session(ref).start('restore')
+      const opening = () => refs.some((ref) => stage.tables.row(ref).opening?.epoch === epoch)
+      // As soon as one is at it, if there is any that may be.
+      for (let ms = 0; ms < 20_000 && !opening(); ms += 10) await stage.clock.passTime(10)
+      if (opening()) kills += 1
+      worker.holding.lost = true
+      for (const session of worker.sessions.values()) session.terminate()
+      await stage.clock.passTime(100)
+    }
+    // Each was hit among others, and again alone.
+    expect(kills).toBeGreaterThan(refs.length)
+    expect(refs.map((ref) => stage.tables.row(ref).openingCrashes)).toEqual(refs.map(() => 2))
+    const last = stage.worker('last', 60)
+    for (const ref of refs) last.session(ref).start('restore')
+    await stage.clock.passTime(40_000)
+    expect(refs.map((ref) => stage.tables.row(ref).reason)).toEqual(refs.map(() => 'open'))
   })
 
   test('what a crash caught in the midst of opening opens one at a time after the others, the most suspect last', async () => {
@@ -281,11 +335,11 @@ describe('what a new owner finds', () => {
     const others = ['d', 'e'].map((name) => stage.connection(name, { epoch: 4 }))
     const all = [worst, ...suspects, ...others]
     for (const ref of all) worker.session(ref).start('restore')
-    await stage.clock.passTime(5_000)
+    await stage.clock.passTime(35_000)
     const at = (ref: (typeof all)[number]) => stage.whatsapp.device(ref).openings[0] as number
     expect(all.toSorted((left, right) => at(left) - at(right))).toEqual([...others, ...suspects, worst])
     // The next one dials only when the one before is open.
-    const dials = [...suspects, worst].map(at)
+    const dials = suspects.map(at)
     for (const [n, dialled] of dials.slice(1).entries()) {
       expect(dialled - (dials[n] ?? 0)).toBeGreaterThanOrEqual(stage.whatsapp.latencyMs)
     }
@@ -300,7 +354,7 @@ describe('what a new owner finds', () => {
       for (const ref of refs) worker.session(ref).start('restore')
       const dialled = stage.whatsapp.device(culprit).openings.length
       // It takes its worker down as soon as it dials.
-      for (let ms = 0; ms < 3_000 && stage.whatsapp.device(culprit).openings.length === dialled; ms += 10) {
+      for (let ms = 0; ms < 33_000 && stage.whatsapp.device(culprit).openings.length === dialled; ms += 10) {
         await stage.clock.passTime(10)
       }
       if (stage.whatsapp.device(culprit).openings.length === dialled) break
@@ -308,9 +362,32 @@ describe('what a new owner finds', () => {
       for (const session of worker.sessions.values()) session.terminate()
       await stage.clock.passTime(100)
     }
-    await stage.clock.passTime(3_000)
     expect(stage.whatsapp.device(culprit).openings).toHaveLength(3)
     expect(refs.map((ref) => stage.tables.row(ref).reason)).toEqual(['quarantined', ...refs.slice(1).map(() => 'open')])
+  })
+
+  test('a connection that crashes every worker takes down few, and less and less often', async () => {
+    const stage = new Stage()
+    const [culprit, other] = [stage.connection('a'), stage.connection('b')]
+    stage.whatsapp.device(culprit).always = 'silent'
+    const end = stage.clock.now() + 6 * 3_600_000
+    let crashes = 0
+    for (let epoch = 2; stage.clock.now() < end; epoch += 1) {
+      const worker = stage.worker(`w${epoch}`, epoch)
+      for (const ref of [culprit, other]) worker.session(ref).start('restore')
+      const dialled = stage.whatsapp.device(culprit).openings.length
+      while (stage.clock.now() < end && stage.whatsapp.device(culprit).openings.length === dialled) {
+        await stage.clock.passTime(10_000)
+      }
+      if (stage.clock.now() >= end) break
+      crashes += 1
+      worker.holding.lost = true
+      for (const session of worker.sessions.values()) session.terminate()
+    }
+    // Three; then after 15 minutes and after 30, 60, 120 more.
+    expect(crashes).toBe(7)
+    expect(stage.tables.row(culprit)).toMatchObject({ status: 'disconnected', reason: 'quarantined' })
+    expect(stage.tables.row(other).status).toBe('connected')
   })
 
   test('attempts of a connection that was open only for moments, and who took its place', async () => {
@@ -353,7 +430,8 @@ describe('what a new owner finds', () => {
   test('crashes are forgotten once it is open', async () => {
     const stage = new Stage()
     const ref = stage.connection('a', { opening: { workerId: 'dead', epoch: 4 }, openingCrashes: 1, epoch: 4 })
-    await stage.worker('w2', 5).restore(ref)
+    stage.worker('w2', 5).session(ref).start('restore')
+    await stage.clock.passTime(31_000)
     expect(stage.tables.row(ref).status).toBe('connected')
     expect(stage.tables.row(ref).openingCrashes).toBeUndefined()
     expect(stage.tables.row(ref).opening).toBeUndefined()

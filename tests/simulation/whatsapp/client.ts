@@ -88,6 +88,7 @@ class ClientSocket implements WhatsAppSocket {
     this.#state = state
     audit.opens(deps.workerId, request)
     this.#link = server.dial(request.ref, thread)
+    thread.process.opens()
     this.#link.listened((frame) => this.#hear(frame))
     thread.process.onEnd(() => this.#link.hangUp(deps.chance.happens(0.7)))
     const socket = {
