@@ -55,6 +55,8 @@ export function createControl(options: ControlOptions): (request: IncomingMessag
       }
       case 'POST tasks/:name/kill':
         return kill(name, body)
+      case 'POST tasks/:name/lose':
+        return lose(name)
       case 'POST services/:name/deploy': {
         const service = find(name)
         return service === undefined ? notFound(`service ${name}`) : { status: 200, body: await service.deploy() }
@@ -100,13 +102,23 @@ export function createControl(options: ControlOptions): (request: IncomingMessag
     const signal = body['signal'] ?? 'SIGKILL'
     if (typeof signal !== 'string' || !(signal in constants.signals))
       return { status: 400, body: { message: `signal: expected a signal's name, found ${String(signal)}` } }
-    const task = (options.containers()?.services ?? [])
-      .flatMap((service) => service.tasks())
-      .find((each) => each.id === id || each.state().taskArn === id)
+    const task = findTask(id)
     if (task === undefined) return notFound(`task ${id}`)
     task.signal(signal as NodeJS.Signals)
     return { status: 202, body: { taskId: task.id, signal } }
   }
+
+  const lose = (id: string): Reply => {
+    const task = findTask(id)
+    if (task === undefined) return notFound(`task ${id}`)
+    task.lose()
+    return { status: 202, body: { taskId: task.id } }
+  }
+
+  const findTask = (id: string) =>
+    (options.containers()?.services ?? [])
+      .flatMap((service) => service.tasks())
+      .find((each) => each.id === id || each.state().taskArn === id)
 
   const scale = async (name: string, body: JsonObject): Promise<Reply> => {
     const count = body['desiredCount']

@@ -76,6 +76,8 @@ export interface Local extends Running {
   readonly outputs: Readonly<Record<string, string>>
   readonly log: EngineLog
   calls(): { readonly counts: readonly CallCount[]; readonly recent: readonly RecordedCall[] }
+  /** Each AWS call from now on, as it reaches its service; gives the way to stop. */
+  onCall(listener: (call: RecordedCall) => void): () => void
   logs(part?: string): readonly LogLine[]
   /** What functions and containers wrote in the embedded metric format. */
   metrics(): readonly EmittedMetric[]

@@ -360,6 +360,7 @@ async function start(
     outputs: Object.fromEntries(Object.entries(model.outputs).map(([name, value]) => [name, localize(value)])),
     log,
     calls: () => ({ counts: ledger.counts(), recent: ledger.recent() }),
+    onCall: (listener) => ledger.listen(listener),
     logs: (part) => log.lines(part),
     metrics: () => metrics.list(),
     killFunctions: async (title) => (await host?.kill(title)) ?? 0,

@@ -53,7 +53,7 @@ export interface Fault {
 }
 
 const pairingsAtOnce = 6
-const sendTriesMax = 5
+const triesMax = 5
 const phonesFrom = 15_552_000_000
 /** What the simulator says of a QR whose client has gone on to another one, or has left. */
 const pastCodes: ReadonlySet<string> = new Set(['qr_not_offered', 'client_gone'])
@@ -147,7 +147,7 @@ export class Fleet {
 
   // biome-ignore lint/suspicious/noExplicitAny: a caller reads JSON; the assertions say what must be in it
   async show(connectionId: string): Promise<any> {
-    return ok(await this.tenant.get(`/connections/${connectionId}`))
+    return ok(await persistently(() => this.tenant.get(`/connections/${connectionId}`)))
   }
 
   /** The status that a watcher sees, after a version or from now on. */
@@ -162,17 +162,17 @@ export class Fleet {
   }
 
   restart(line: Pick<Line, 'connectionId'>): Promise<Answer> {
-    return this.tenant.post(`/connections/${line.connectionId}/restart`).then((answer) => ok(answer))
+    return persistently(() => this.tenant.post(`/connections/${line.connectionId}/restart`)).then((answer) =>
+      ok(answer),
+    )
   }
 
-  /** Accepted; gives the id. What is busy is asked again under the same key, as callers should. */
+  /** Accepted; gives the id. Asked again under the same key. */
   async send(line: Line, to: string, body: string): Promise<string> {
     const message = { to, type: 'text', text: { body } }
     const headers = { 'idempotency-key': randomUUID() }
-    for (let tries = 1; ; tries += 1) {
-      const answer = await this.tenant.post(`/connections/${line.connectionId}/messages`, message, headers)
-      if (answer.status < 500 || tries === sendTriesMax) return ok(answer).messageId
-    }
+    const path = `/connections/${line.connectionId}/messages`
+    return ok(await persistently(() => this.tenant.post(path, message, headers))).messageId
   }
 
   async sendStatus(messageId: string, status: string, boundMs?: number): Promise<Frame> {
@@ -241,6 +241,22 @@ export class Fleet {
     }
   }
 
+  /** What the task's worker writes from now on, and reaches a service; `end` gives it, in words. */
+  watchWrites(task: Task): { end(): readonly string[] } {
+    const writes: string[] = []
+    const stop = this.place.local.onCall(({ by, action, resource, at }) => {
+      if (!by.includes(task.taskId) || /:(Get|BatchGet|Query|Scan|List|Head|Receive|Describe)/.test(action)) return
+      // Its own row in the fleet: refused, since it is marked dead.
+      if (!/FleetTable/.test(resource)) writes.push(`${at} ${action} ${resource}`)
+    })
+    return {
+      end: () => {
+        stop()
+        return writes
+      },
+    }
+  }
+
   /** As the kernel or an operator would; resolves when its process has ended. */
   async kill(task: Task): Promise<void> {
     await this.signal(task, 'SIGKILL')
@@ -255,8 +271,22 @@ export class Fleet {
     }
   }
 
+  /** As with its host: of this end the platform tells no exit code. */
+  async lose(task: Task): Promise<void> {
+    ok(await this.place.control.post(`/tasks/${task.taskId}/lose`))
+  }
+
   async signal(task: Task, signal: string): Promise<void> {
     ok(await this.place.control.post(`/tasks/${task.taskId}/kill`, { signal }))
+  }
+}
+
+/** Who is busy, or was asked too often, is asked again, as callers should. */
+async function persistently(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let tries = 1; ; tries += 1) {
+    const answer = await ask()
+    if ((answer.status < 500 && answer.status !== 429) || tries === triesMax) return answer
+    await delay(1_000 * Number(answer.headers.get('retry-after') ?? 1))
   }
 }
 

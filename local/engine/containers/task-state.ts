@@ -16,7 +16,12 @@ export interface TaskState {
   readonly createdAt: string
   readonly startedAt?: string
   readonly stoppedAt?: string
-  readonly stopCode?: 'EssentialContainerExited' | 'ServiceSchedulerInitiated' | 'TaskFailedToStart' | 'UserInitiated'
+  readonly stopCode?:
+    | 'EssentialContainerExited'
+    | 'ServiceSchedulerInitiated'
+    | 'TaskFailedToStart'
+    | 'TerminationNotice'
+    | 'UserInitiated'
   readonly stoppedReason?: string
   readonly containers: readonly ContainerState[]
   /** Rises with each event of the task. */

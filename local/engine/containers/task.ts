@@ -27,6 +27,8 @@ export interface Task {
   stop(cause: StopCause): Promise<TaskState>
   /** To the first process of its essential container. */
   signal(signal: NodeJS.Signals): void
+  /** As with its host: its processes are gone, and nobody knows how they ended. */
+  lose(): void
 }
 
 export interface TaskOptions {
@@ -62,6 +64,7 @@ export function startTask(options: TaskOptions): Task {
     version: 1,
   }
   let isProtected = false
+  let lost = false
   let stopping: Promise<void> | undefined
   const processes = new Map<string, ContainerProcess>()
   const aborted = new AbortController()
@@ -113,8 +116,13 @@ export function startTask(options: TaskOptions): Task {
     changeContainer(container.name, { lastStatus: 'RUNNING' })
     void child.exited.then((exitCode) => {
       processes.delete(container.name)
-      changeContainer(container.name, { lastStatus: 'STOPPED', exitCode })
+      changeContainer(container.name, { lastStatus: 'STOPPED', ...(lost ? {} : { exitCode }) })
       if (!container.essential || stopping !== undefined) return
+      if (lost) {
+        log.warn(part, 'was lost with its host')
+        void stop({ stopCode: 'TerminationNotice', stoppedReason: 'The host of the task was lost' })
+        return
+      }
       log.warn(part, `its container ${container.name} ended with exit code ${exitCode}`)
       void stop({ stopCode: 'EssentialContainerExited', stoppedReason: 'Essential container in task exited' })
     })
@@ -159,6 +167,10 @@ export function startTask(options: TaskOptions): Task {
     signal(signal) {
       const essential = service.taskDefinition.containers.find((container) => container.essential)
       if (essential !== undefined) processes.get(essential.name)?.signal(signal)
+    },
+    lose() {
+      lost = true
+      for (const child of processes.values()) child.signal('SIGKILL')
     },
   }
 }

@@ -24,11 +24,14 @@ export interface Ledger {
   counts(): readonly CallCount[]
   /** Newest last. */
   recent(): readonly RecordedCall[]
+  /** Each call from now on, as it comes in; gives the way to stop. */
+  listen(listener: (call: RecordedCall) => void): () => void
 }
 
 export function createLedger(capacity = 2_000): Ledger {
   const ring: RecordedCall[] = []
   const counts = new Map<string, { role: string; action: string; resource: string; allowed: number; refused: number }>()
+  const listeners = new Set<(call: RecordedCall) => void>()
   let next = 0
   return {
     record(call) {
@@ -40,10 +43,15 @@ export function createLedger(capacity = 2_000): Ledger {
       if (call.allowed) count.allowed += 1
       else count.refused += 1
       counts.set(key, count)
+      for (const listener of listeners) listener(call)
     },
     counts: () => [...counts.values()],
     recent: () =>
       [...ring.slice(next % capacity), ...ring.slice(0, next % capacity)].filter((call) => call !== undefined),
+    listen(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
   }
 }
 

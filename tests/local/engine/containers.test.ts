@@ -111,6 +111,18 @@ describe('a task', () => {
     await event(({ lastStatus, taskArn }) => lastStatus === 'RUNNING' && taskArn !== stopped['taskArn'])
   })
 
+  it('that is lost with its host is told without an exit code, and replaced', async () => {
+    const { service: running, log, event } = run(STAYS)
+    await log.seen(/^up/)
+    const [task] = running.tasks()
+    task?.lose()
+    const stopped = await event(({ lastStatus }) => lastStatus === 'STOPPED')
+    expect(stopped['taskArn']).toBe(task?.state().taskArn)
+    expect(stopped['containers']).toEqual([expect.objectContaining({ name: 'worker', lastStatus: 'STOPPED' })])
+    expect(JSON.stringify(stopped)).not.toContain('exitCode')
+    await event(({ lastStatus, taskArn }) => lastStatus === 'RUNNING' && taskArn !== stopped['taskArn'])
+  })
+
   it('is asked to stop with SIGTERM, and may finish', async () => {
     const {
       service: running,
