@@ -55,6 +55,21 @@ export class Traffic {
     return this.#accepted.length
   }
 
+  /** Until one more of its messages was read. */
+  async flows(boundMs: number): Promise<void> {
+    const from = new Date().toISOString()
+    await this.#fleet.observer.until(
+      'a message to be read',
+      ({ event, at, data }) => event === 'message-status' && data.status === 'read' && at > from,
+      boundMs,
+    )
+  }
+
+  /** Without a look at what became of it. */
+  stop(): void {
+    this.#stopped.abort()
+  }
+
   /** `step` gives what ends when its message has arrived. */
   async #loop(pauseMs: number, step: (count: number) => Promise<() => Promise<unknown>>): Promise<void> {
     const underWay: (() => Promise<unknown>)[] = []
@@ -106,7 +121,7 @@ export class Traffic {
 
   /** Ends it, waits until all that was accepted was read, and gives what is wrong then, in words; nothing, if all is well. */
   async settle(boundMs: number): Promise<readonly string[]> {
-    this.#stopped.abort()
+    this.stop()
     await this.#loops
     const problems: string[] = []
     const note = (what: string) => (error: Error) => void problems.push(`${what}: ${error.message}`)
