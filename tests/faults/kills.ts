@@ -59,7 +59,11 @@ export async function killAtRandomMoments(
     }
     // The moment is what is drawn: while it takes partitions, restores, sends and receives.
     await fleet.isUp(task)
-    if (random() < flowingShare) await traffic.flows(recoverMs)
+    if (random() < flowingShare) {
+      await traffic.flows(recoverMs).catch(async (error: Error) => {
+        throw new Error(`${error.message}; now: ${(await statesOf(fleet, lines)).join(' | ')}`, { cause: error })
+      })
+    }
     await delay(gapMaxMs * random())
     if (!(await fleet.tasks()).some(({ taskId }) => taskId === task.taskId)) continue
     await fleet.kill(task)
@@ -69,6 +73,7 @@ export async function killAtRandomMoments(
     const scaled = fleet.place.control.post('/services/connector/scale', { desiredCount: workers }).then(ok)
     scaling = Promise.all([scaling, scaled])
     if (made % 10 === 0) progress(`${made} kills, ${traffic.accepted} messages accepted`)
+    traffic.mustGoOn()
   }
   await scaling
   await allConnected(fleet, lines)
@@ -83,6 +88,11 @@ export async function killAtRandomMoments(
     if (now.get(device) !== identity) problems.push(`${device} has another identity`)
   }
   return { messages: traffic.accepted, problems, quarantines: quarantinesOf(fleet, lines) }
+}
+
+async function statesOf(fleet: Fleet, lines: readonly Line[]): Promise<readonly string[]> {
+  const rows = await Promise.all(lines.map((line) => fleet.show(line.connectionId)))
+  return rows.map(({ status, reason, nextAttemptAt = '' }) => `${status}/${reason} ${nextAttemptAt}`)
 }
 
 /** Without a word of anybody's. */
@@ -108,6 +118,9 @@ async function identitiesOf(fleet: Fleet, storage: AuthStorage, lines: readonly 
   }
   return identities
 }
+
+/** Of the log of a run that failed. */
+const lastLines = 150
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -135,6 +148,9 @@ async function main(): Promise<number> {
     const report = await killAtRandomMoments(fleet, storage, lines, { kills, workers, seed, progress })
     process.stdout.write(`${JSON.stringify({ seed, kills, connections, workers, ...report }, undefined, 2)}\n`)
     return report.problems.length === 0 ? 0 : 1
+  } catch (error) {
+    for (const { at, part, message } of fleet.place.local.logs().slice(-lastLines)) progress(`${at} ${part} ${message}`)
+    throw error
   } finally {
     storage.close()
     await fleet.stop()

@@ -23,6 +23,7 @@ export class Traffic {
   readonly #inbound = new Map<string, Line>()
   readonly #customers = new Map<Line, string>()
   readonly #stopped = new AbortController()
+  readonly #failures: Error[] = []
   #loops: Promise<unknown> = Promise.resolve()
 
   private constructor(fleet: Fleet, lines: readonly Line[], random: () => number, name: string) {
@@ -41,13 +42,13 @@ export class Traffic {
     const traffic = new Traffic(fleet, lines, options.random, options.name)
     for (const line of lines) traffic.#customers.set(line, await fleet.newPhone())
     traffic.#loops = Promise.all(
-      lines.flatMap((line) => [
-        traffic.#loop(options.pauseMs, (count) => traffic.#write(line, count)),
-        traffic.#loop(options.pauseMs, (count) => traffic.#receive(line, count)),
-      ]),
+      lines
+        .flatMap((line) => [
+          traffic.#loop(options.pauseMs, (count) => traffic.#write(line, count)),
+          traffic.#loop(options.pauseMs, (count) => traffic.#receive(line, count)),
+        ])
+        .map((loop) => loop.catch((error: Error) => void traffic.#failures.push(error))),
     )
-    // Who stops it hears of it.
-    traffic.#loops.catch(() => undefined)
     return traffic
   }
 
@@ -63,6 +64,13 @@ export class Traffic {
       ({ event, at, data }) => event === 'message-status' && data.status === 'read' && at > from,
       boundMs,
     )
+    this.mustGoOn()
+  }
+
+  /** Throws what ended a loop: who cannot write or be written to any more proves nothing. */
+  mustGoOn(): void {
+    const [first] = this.#failures
+    if (first !== undefined) throw new Error(`traffic of ${this.#name} ended: ${first.message}`, { cause: first })
   }
 
   /** Without a look at what became of it. */
@@ -123,6 +131,7 @@ export class Traffic {
   async settle(boundMs: number): Promise<readonly string[]> {
     this.stop()
     await this.#loops
+    this.mustGoOn()
     const problems: string[] = []
     const note = (what: string) => (error: Error) => void problems.push(`${what}: ${error.message}`)
     await Promise.all([
