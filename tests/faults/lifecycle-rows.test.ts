@@ -1,7 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { StackTemplate } from '../../local/engine/template/assembly.ts'
 import { AuthStorage } from './auth-storage.ts'
 import { Fleet, type Line, ok } from './fleet.ts'
+import { scale } from './scale.ts'
 
 const maxAttempts = 5
 const backoffBaseMs = 400
@@ -39,6 +40,7 @@ function onDemandWatchdog(stacks: readonly StackTemplate[]): readonly StackTempl
 
 describe('each row of the lifecycle table, as WhatsApp brings it about and callers see it', () => {
   let fleet: Fleet
+  let all: readonly Line[]
   let free: Line[]
   let storage: AuthStorage
   let pairings: number
@@ -88,7 +90,8 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
     const connectionId = await fleet.create('refused before anything was linked')
     const refused = await fleet.sees({ connectionId }, 'disconnected', 'pairing_failed')
     expect(refused.data).toMatchObject({ remedy: 'scan_qr' })
-    free = [...(await fleet.pair(linesCount))]
+    all = await fleet.pair(linesCount)
+    free = [...all]
     pairings = (await fleet.stats()).pairings
     expect(pairings).toBe(linesCount)
   })
@@ -147,7 +150,8 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
         expect(down).toMatchObject({ event: 'whatsapp-reconnecting', data: { status: 'reconnecting', maxAttempts } })
         expect(down.data).not.toHaveProperty('remedy')
         const waitMs = Date.parse(down.data.nextAttemptAt) - Date.parse(down.data.updatedAt)
-        expect(waitMs).toBeGreaterThan(backoffBaseMs * 2 ** (attempt - 1) - 300)
+        // The change is stamped when it is written.
+        expect(waitMs).toBeGreaterThan(backoffBaseMs * 2 ** (attempt - 1) - 300 - scale.slackMs)
         expect(waitMs).toBeLessThanOrEqual(backoffBaseMs * 2 ** (attempt - 1))
       }
       const shown = await fleet.show(line.connectionId)
@@ -327,7 +331,17 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
   })
 
   describe('what meets many of them', () => {
-    afterEach(() => fleet.simulator.delete('/faults'))
+    // Each begins with all that nothing stops, whatever became of the one before.
+    beforeEach(async () => {
+      await fleet.simulator.delete('/faults')
+      ok(await fleet.place.control.post('/services/connector/scale', { desiredCount: 1 }))
+      free = all.filter((line) => !stopped.some((gone) => gone.line === line))
+      for (const line of free) {
+        const { status, version } = await fleet.show(line.connectionId)
+        if (status === 'disconnected') await fleet.restart(line)
+        if (status !== 'connected') await fleet.sees(line, 'connected', 'open', { after: version, boundMs: 60_000 })
+      }
+    })
 
     it('refused upgrades: reconnecting; linking under them fails after five attempts; all at once is an outage', async () => {
       let wall = await fleet.fault({ kind: 'refuse-upgrade', status: 403, target: { all: true } })
