@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import type { Answer, Frame } from '../end-to-end/callers.ts'
 import { type Fleet, type Line, ok } from '../faults/fleet.ts'
+import { size } from './size.ts'
 
 const ways = ['rest', 'standard', 'fifo'] as const
 type Way = (typeof ways)[number]
@@ -15,8 +16,9 @@ interface Chat {
 
 /** SQS's limit. */
 const batchMax = 10
-/** A caller asks again for so long; more of them at a time than this only measure the machine that plays all the parts. */
-const callForMs = 60_000
+/** A caller asks again for so long: only a hang meets it, where one machine plays all the parts. */
+const callForMs = Math.max(60_000, size.boundMs)
+/** More of them at a time only measure that machine. */
 const callersMax = 10
 const problemsShown = 30
 const partitionZero = 'holdfast-dev-partition-0.fifo'
@@ -170,7 +172,7 @@ export class Correspondence {
       this.#chats.map(async ({ line, customer, way }) => {
         for (let i = 0; i < perChat; i++) {
           const text = `${this.name} ${line.device} in ${way} ${i}`
-          await this.#fleet.phones.send(customer, line.phoneNumber, text)
+          await this.#inTurn(() => this.#fleet.phones.send(customer, line.phoneNumber, text))
           this.#received.set(text, line)
           progress()
         }
