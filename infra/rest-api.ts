@@ -208,8 +208,8 @@ export class RestApi extends Construct {
         ...doorbells,
       },
     })
-    imports.allowItems(tables.accounts, ['profile#*'], 'GetItem')
-    imports.allowItems(tables.accounts, ['device#*'], 'GetItem', 'PutItem', 'DeleteItem')
+    // Which device an import has claimed is noted with the profile, too.
+    imports.allowItems(tables.accounts, ['profile#*', 'device#*'], 'GetItem', 'PutItem', 'DeleteItem')
     // Looks for the device among the connections of all business profiles.
     imports.allowTable(tables.connections, 'GetItem', 'PutItem', 'Query', 'Scan')
     imports.allowTable(tables.auth, 'UpdateItem')

@@ -126,7 +126,7 @@ export async function startCloud() {
     urls,
     drain,
     changes: liveChanges(live),
-    tables: { connections, messages, fleet, live, accounts: accountsTable, webhooks },
+    tables: { connections, messages, fleet, live, accounts: accountsTable, media, webhooks },
     stores: {
       accounts: accounts(accountsTable),
       connections: apiConnections(connections),
