@@ -179,7 +179,11 @@ export class RestApi extends Construct {
     const admin = new Handler(this, 'Admin', {
       handler: 'http/admin',
       settings,
-      environment: { CONNECTIONS_TABLE: tables.connections.tableName },
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        WEBHOOKS_TABLE: tables.webhooks.tableName,
+        MEDIA_RETENTION_DAYS: String(settings.mediaRetentionDays),
+      },
     })
     admin.allowTable(
       tables.accounts,
@@ -191,8 +195,11 @@ export class RestApi extends Construct {
       'Query',
       'Scan',
     )
-    // What a profile's connections carry of its settings.
+    // What a profile's connections and webhooks carry of its settings.
     admin.allowTable(tables.connections, 'Query', 'UpdateItem')
+    admin.allowTable(tables.webhooks, 'Query', 'UpdateItem')
+    // How long the profile keeps its events.
+    webhooks.http.allowItems(tables.accounts, ['profile#*'], 'GetItem')
 
     const imports = new Handler(this, 'Imports', {
       handler: 'http/imports',

@@ -61,7 +61,7 @@ async function identify(key: string | undefined): Promise<AuthorizerContext> {
       scopes: found.scopes.join(','),
       requestsPerSecond,
       ...(sendsPerSecond === undefined ? {} : { sendsPerSecond }),
-      ...(found.auditDays === undefined ? {} : { auditDays: found.auditDays }),
+      ...found.retention,
     }
     known.set(hash.toString('hex'), tenant)
     return limited(tenant)

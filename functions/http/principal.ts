@@ -15,6 +15,8 @@ export type AuthorizerContext =
       readonly sendsPerSecond?: number
       /** How long the business profile keeps its audit entries. */
       readonly auditDays?: number
+      /** And its media. */
+      readonly mediaDays?: number
       /** The key is over its limit of calls; seconds until it may call again. */
       readonly retryAfterSeconds?: number
     }
@@ -29,6 +31,7 @@ export interface Principals {
     readonly scopes: readonly string[]
     readonly sendsPerSecond?: number
     readonly auditDays?: number
+    readonly mediaDays?: number
   }
   readonly admin: { readonly admin: true }
   readonly none: undefined
@@ -51,7 +54,7 @@ export function requirePrincipal(
       const scopes = context.scopes.split(',')
       if (route.auth !== 'tenant') throw new Problem('wrong_scope', { detail: 'This call needs the admin key.' })
       requireScope(scopes, route.scope ?? [])
-      const { businessProfileId, keyId, sendsPerSecond, auditDays } = context
+      const { businessProfileId, keyId, sendsPerSecond, auditDays, mediaDays } = context
       return {
         businessProfileId,
         keyId,
@@ -59,6 +62,7 @@ export function requirePrincipal(
         // API Gateway may carry numbers as texts.
         ...(sendsPerSecond === undefined ? {} : { sendsPerSecond: Number(sendsPerSecond) }),
         ...(auditDays === undefined ? {} : { auditDays: Number(auditDays) }),
+        ...(mediaDays === undefined ? {} : { mediaDays: Number(mediaDays) }),
       }
     }
     case 'admin':
