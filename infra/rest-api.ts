@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
@@ -37,6 +38,8 @@ export interface RestApiProps {
   readonly events: Pick<Events, 'deadLetters' | 'retries'>
   readonly webhooks: Webhooks
 }
+
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }
 
 /** The HTTP API: one function per resource, one authorizer in front of all, routes from the public contract. */
 export class RestApi extends Construct {
@@ -288,6 +291,42 @@ export class RestApi extends Construct {
     })
     fleet.allowItems(tables.fleet, ['worker', 'partition'], 'Query')
 
+    const deadLetterQueues = [
+      queues.sendsDeadLetters,
+      queues.sendsFifoDeadLetters,
+      queues.doorbellDeadLetters,
+      publish.publishDeadLetters,
+      events.deadLetters,
+      webhooks.deadLetters,
+    ]
+    const health = new Handler(this, 'Health', {
+      handler: 'http/health',
+      settings,
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        MESSAGES_TABLE: tables.messages.tableName,
+        FLEET_TABLE: tables.fleet.tableName,
+        PARTITION_COUNT: String(settings.partitions),
+        VERSION: version,
+        SENDS_DLQ_URL: queues.sendsDeadLetters.queueUrl,
+        SENDS_FIFO_DLQ_URL: queues.sendsFifoDeadLetters.queueUrl,
+        DOORBELL_DLQ_URL: queues.doorbellDeadLetters.queueUrl,
+        PUBLISH_DLQ_URL: publish.publishDeadLetters.queueUrl,
+        EVENTS_DLQ_URL: events.deadLetters.queueUrl,
+        WEBHOOKS_DLQ_URL: webhooks.deadLetters.queueUrl,
+      },
+    })
+    for (const table of [tables.accounts, tables.connections, tables.messages]) {
+      health.allowItems(table, ['health'], 'GetItem')
+    }
+    health.allowItems(tables.fleet, ['worker', 'partition'], 'Query')
+    health.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['sqs:GetQueueAttributes'],
+        resources: deadLetterQueues.map((queue) => queue.queueArn),
+      }),
+    )
+
     const open = new Handler(this, 'Public', {
       handler: 'http/public',
       settings,
@@ -308,6 +347,7 @@ export class RestApi extends Construct {
       'dead-letters': deadLetters,
       fleet,
       webhooks: webhooks.http,
+      health,
       public: open,
     }
 
@@ -409,6 +449,6 @@ function acknowledgeOpen(route: HttpRoute): void {
   acknowledge(
     route,
     'AwsSolutions-APIG4',
-    'Health, the API description and the 404 answer hold nothing of any tenant and are open to everybody.',
+    'The API description and the 404 answer hold nothing of any tenant and are open to everybody.',
   )
 }

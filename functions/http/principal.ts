@@ -34,6 +34,7 @@ export interface Principals {
     readonly mediaDays?: number
   }
   readonly admin: { readonly admin: true }
+  readonly optional: { readonly admin: true } | undefined
   readonly none: undefined
 }
 
@@ -45,6 +46,11 @@ export function requirePrincipal(
   context: AuthorizerContext | undefined,
 ): Principals[HttpAuth] {
   if (route.auth === 'none') return undefined
+  if (route.auth === 'optional') {
+    // A key that is meant to show more and is wrong is better refused than passed over.
+    if (context?.principal === 'none' && context.problem === 'invalid_api_key') throw new Problem('invalid_api_key')
+    return context?.principal === 'admin' ? { admin: true } : undefined
+  }
   if (context === undefined) throw new Problem('missing_api_key')
   switch (context.principal) {
     case 'tenant': {
