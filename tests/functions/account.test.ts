@@ -129,6 +129,22 @@ describe('calls of a key', () => {
     expect((await call('GET', '/audit', { key: calm.key })).status).toBe(200)
   })
 
+  test('sends have a limit of their own, beside that of calls', async () => {
+    const { businessProfileId, key } = await createTenant(call)
+    const path = `/admin/business-profiles/${businessProfileId}`
+    await call('PATCH', path, { key: adminApiKey, body: { limits: { sendsPerSecond: 1 } } })
+    const { connectionId } = (await connect(key)).json
+    const body = { to: '+4915550000002', type: 'text', text: { body: 'hi' } }
+    const answers = []
+    for (let n = 0; n < 30; n++)
+      answers.push(await call('POST', `/connections/${connectionId}/messages`, { key, body }))
+    const refused = answers.filter(({ status }) => status === 429)
+    expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThan(0)
+    expect(refused[0]).toMatchObject({ json: { code: 'rate_limited', detail: 'At most 1 sends a second.' } })
+    expect(Number(refused[0]?.headers['retry-after'])).toBeGreaterThan(0)
+    expect((await call('GET', `/connections/${connectionId}`, { key })).status).toBe(200)
+  })
+
   test('over several processes together stay within the rate, with far fewer writes than calls', async () => {
     let nowMs = 1_000_000
     let writes = 0
