@@ -9,11 +9,14 @@ export interface Answered {
 
 export async function called(baseUrl: string, key: string | undefined, request: ContractRequest): Promise<Answered> {
   const { method, path, headers, body } = request
-  const response = await fetch(`${baseUrl.replace(/\/$/, '')}${path}`, {
-    method,
-    headers: { ...(key === undefined ? {} : { 'x-api-key': key }), ...headers },
-    ...(body === undefined ? {} : { body }),
-  })
+  const send = () =>
+    fetch(`${baseUrl.replace(/\/$/, '')}${path}`, {
+      method,
+      headers: { ...(key === undefined ? {} : { 'x-api-key': key }), ...headers },
+      ...(body === undefined ? {} : { body }),
+    })
+  // A socket that was kept open may be closed by the server just when it is used again.
+  const response = await send().catch(send)
   return { status: response.status, headers: response.headers, text: await response.text() }
 }
 

@@ -36,6 +36,7 @@ export class Described {
   constructor(document: Json) {
     this.#document = document
     addFormats.default(this.#ajv)
+    this.#ajv.addFormat('base64', /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/)
     this.#ajv.addSchema({ $id: home, components: document.components })
     this.operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
       Object.entries<Json>(methods).map(([method, operation]) => {

@@ -36,8 +36,12 @@ export async function testContract(described: Described, run: ContractRun): Prom
 
   async function tried(operation: DescribedOperation, request: ContractRequest): Promise<void> {
     const key = keyFor(operation, run)
-    const answer = await called(run.baseUrl, key, request)
     calls += 1
+    const answer = await called(run.baseUrl, key, request).catch((error: unknown) => String(error))
+    if (typeof answer === 'string') {
+      findings.push(`${operation.id}: ${answer}\n  ${request.method} ${request.path}`)
+      return
+    }
     statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
     if (answer.status < 300) succeeded.add(operation.id)
     for (const finding of findingsIn(described, operation, request, answer)) {
