@@ -7,7 +7,7 @@ import { type Rest, rest } from '../callers.ts'
 import type { RunningPlace } from '../place.ts'
 import { png } from '../sample-media.ts'
 
-/** A business profile with at least two of everything that a profile can have, so that each list has a second page. */
+/** A business profile with something of everything that a profile can have. */
 export interface Tenant {
   /** Stands in every text of its own: whoever sees it has seen what is not theirs. */
   readonly mark: string
@@ -51,26 +51,30 @@ export class Tenants {
     this.#documents.destroy()
   }
 
-  /** @param mark of letters and digits, as no other tenant has it */
-  async make(mark: string): Promise<Tenant> {
+  /**
+   * @param mark of letters and digits, as no other tenant has it
+   * @param each of everything; two, so that each list has a second page
+   */
+  async make(mark: string, each: 1 | 2 = 2): Promise<Tenant> {
     const { body: profile } = await this.#admin.post('/admin/business-profiles', { name: mark })
     const { businessProfileId } = profile
     const keys = `/admin/business-profiles/${businessProfileId}/api-keys`
     const key = await made('key', this.#admin.post(keys, { label: mark }))
     const tenant = rest(this.#place.httpUrl, key.apiKey)
-    const twice = <T>(make: (nth: number) => Promise<T>) => Promise.all([make(0), make(1)])
+    const some = <T>(make: (nth: number) => Promise<T>) =>
+      Promise.all(Array.from({ length: each }, (_, nth) => make(nth)))
 
     const [connections, media, hooked, erasures, spare] = await Promise.all([
-      twice((nth) => made('connection', tenant.post('/connections', { label: `${mark} ${nth}`, pairing: 'qr' }))),
-      twice(() => made('medium', tenant.post('/media', medium(mark)))),
-      twice(() => made('webhook', tenant.post('/webhooks', { ...hook, url: `${hook.url}/${mark}`, label: mark }))),
-      twice(() => made('erasure', tenant.post('/erasures', { contact: '+4915199999999' }))),
+      some((nth) => made('connection', tenant.post('/connections', { label: `${mark} ${nth}`, pairing: 'qr' }))),
+      some(() => made('medium', tenant.post('/media', medium(mark)))),
+      some(() => made('webhook', tenant.post('/webhooks', { ...hook, url: `${hook.url}/${mark}`, label: mark }))),
+      some(() => made('erasure', tenant.post('/erasures', { contact: '+4915199999999' }))),
       made('key', tenant.post('/api-keys', { label: mark })),
     ])
     const { connectionId } = connections[0]
     const path = `/connections/${connectionId}`
     const picture = { to: recipient, type: 'image', image: { id: media[0].mediaId, caption: mark } }
-    const messages = await twice(() => made('message', tenant.post(`${path}/messages`, picture)))
+    const messages = await some(() => made('message', tenant.post(`${path}/messages`, picture)))
     const asked = { phoneNumbers: [recipient] }
     const operation = await made('check', tenant.post(`${path}/contacts/check`, asked, { prefer: 'respond-async' }))
     const { webhookId } = hooked[0]
@@ -94,11 +98,11 @@ export class Tenants {
         businessProfileId,
         key.keyId,
         ...Object.values(ids),
-        ...connections.map((each) => each.connectionId),
-        ...messages.map((each) => each.messageId),
-        ...media.map((each) => each.mediaId),
-        ...hooked.map((each) => each.webhookId),
-        ...erasures.map((each) => each.erasureId),
+        ...connections.map((one) => one.connectionId),
+        ...messages.map((one) => one.messageId),
+        ...media.map((one) => one.mediaId),
+        ...hooked.map((one) => one.webhookId),
+        ...erasures.map((one) => one.erasureId),
       ],
       upload: media[0].upload,
     }
