@@ -90,12 +90,13 @@ export class Requests {
       if (place === 'path') continue
       const strange = fc.constantFrom('', '-1', '1e9', 'NaN', '%00', "';--", '"', 'x'.repeat(3_000), '\u00e9\u00df')
       ways.push(
-        strange.map((value) => {
+        strange.map((text) => {
+          const value = place === 'header' ? latin1(text) : text
           const wrong = this.#described.errorsOf(schema, readAs(schema, value))
           const changed =
             place === 'query'
               ? { ...request, path: withQuery(request.path, name, value) }
-              : { ...request, headers: { ...request.headers, [name.toLowerCase()]: latin1(value) } }
+              : { ...request, headers: { ...request.headers, [name.toLowerCase()]: value } }
           return { ...changed, ...(wrong === undefined ? {} : { wrong: `${name}: ${wrong}` }) }
         }),
       )
@@ -112,7 +113,7 @@ export class Requests {
             ...given(wrong),
           }
         }),
-        fc.constantFrom('{', '[1,', '\ufeff{}', '"', 'null null', '{"a":1e}').map((body) => ({
+        fc.constantFrom('{', '[1,', '"', 'null null', '{"a":1e}').map((body) => ({
           ...request,
           body,
           headers: { ...request.headers, ...jsonType },

@@ -1,4 +1,4 @@
-import { type Phones, type Rest, rest } from '../callers.ts'
+import { type Frame, type Phones, type Rest, rest } from '../callers.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { RunningPlace } from '../place.ts'
 import { png } from '../sample-media.ts'
@@ -34,6 +34,8 @@ export async function seed(place: RunningPlace, story: Story, phones: Phones, en
   const [shown, pairing, loggedOut, deleted, restarted, ...changed] = await Promise.all(
     ['Shown', 'Pairing', 'Logged out', 'Deleted', 'Restarted', 'Changed', 'Changed too'].map(connection),
   )
+  const offered = ({ connectionId: of, data }: Frame) => of === shown && data.qr !== undefined
+  await story.watcher.next('a QR code to show', offered)
   const spare = [pairing, loggedOut, deleted, restarted, ...changed] as string[]
 
   const medium = async (): Promise<string> => {
