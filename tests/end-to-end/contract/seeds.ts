@@ -79,9 +79,17 @@ export async function seed(place: RunningPlace, story: Story, phones: Phones, en
   const erasing = await made('erasure', tenant.post('/erasures', { contact: '+4915199999999' }))
 
   const waiting = { prefer: 'wait=20' }
-  const checked = await made('check', tenant.post(`${path}/contacts/check`, { phoneNumbers: [customer] }, waiting))
+  /** An operation that has ended, in the call or after it. */
+  const asked = async (what: string, at: string, body: object) => {
+    const operation = await made(what, tenant.post(path + at, body, waiting))
+    if (operation.status !== 'pending') return operation
+    const completed = ({ event, data }: Frame) =>
+      event === 'operation-completed' && data.operationId === operation.operationId
+    return (await story.watcher.next(what, completed)).data
+  }
+  const checked = await asked('check', '/contacts/check', { phoneNumbers: [customer] })
   const newGroup = { subject: 'Tea', participants: [customer] }
-  const group = (await made('group', tenant.post(`${path}/groups`, newGroup, waiting))).result.groupId
+  const group = (await asked('group', '/groups', newGroup)).result.groupId
   const simulator = rest(place.simulatorUrl)
   await made('group', simulator.post('/groups', { by: customer.slice(1), subject: 'Coffee', participants: [] }))
 
