@@ -31,12 +31,10 @@ export async function seed(place: RunningPlace, story: Story, phones: Phones, en
   const path = `/connections/${connectionId}`
   const connection = async (label: string): Promise<string> =>
     (await made('connection', tenant.post('/connections', { label, pairing: 'qr' }))).connectionId
-  const [shown, pairing, loggedOut, deleted, restarted, ...changed] = await Promise.all(
-    ['Shown', 'Pairing', 'Logged out', 'Deleted', 'Restarted', 'Changed', 'Changed too'].map(connection),
-  )
+  const labels = ['Shown', 'Pairing', 'Logged out', 'Deleted', 'Restarted', 'Changed', 'Spare', 'Another spare']
+  const [shown, pairing, loggedOut, deleted, restarted, changed, ...spare] = await Promise.all(labels.map(connection))
   const offered = ({ connectionId: of, data }: Frame) => of === shown && data.qr !== undefined
   await story.watcher.next('a QR code to show', offered)
-  const spare = [pairing, loggedOut, deleted, restarted, ...changed] as string[]
 
   const medium = async (): Promise<string> => {
     const registered = await made(
@@ -105,7 +103,7 @@ export async function seed(place: RunningPlace, story: Story, phones: Phones, en
   const good: Readonly<Record<string, Good>> = {
     createConnection: { body: { label: 'Another' } },
     getConnection: { path: ofConnection },
-    updateConnection: { ...named(changed[0]), body: { label: 'Changed' } },
+    updateConnection: { ...named(changed), body: { label: 'Changed' } },
     getConnectionQr: named(shown),
     pairConnection: named(pairing),
     restartConnection: named(restarted),
@@ -170,6 +168,7 @@ export async function seed(place: RunningPlace, story: Story, phones: Phones, en
     replayWebhook: ofHook,
     apiPageFile: { path: { file: 'swagger-ui.css' } },
   }
+  // None of those that are to succeed once: other calls of the run might end them before.
   const expendable: Pools = { connectionId: [...spare, 'con_none'] }
   return {
     good,
