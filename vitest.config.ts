@@ -17,7 +17,9 @@ const parts = [
 const wholes = ['tests/console/**/*.test.ts', 'tests/end-to-end/**/*.test.ts', 'tests/guarantees/waiting.test.ts']
 /** Fleets under kills, deploys and outages: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
 const scenarios = [
+  'tests/end-to-end/contract.test.ts',
   'tests/end-to-end/live.test.ts',
+  'tests/end-to-end/tenants.test.ts',
   'tests/faults/lifecycle-rows.test.ts',
   'tests/faults/scenarios.test.ts',
   'tests/guarantees/messages.test.ts',

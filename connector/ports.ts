@@ -233,6 +233,8 @@ export interface OpenRequest {
   readonly holding: Holding
   /** Present when this opening is to link a device. */
   readonly pairing?: { readonly method: PairingMethod; readonly phoneNumber?: string }
+  /** How many days its profile keeps media, as it is now; undefined: as this deployment does. */
+  readonly mediaDays?: () => number | undefined
   /** e.g. [2, 3000, 1023223821]; absent: Baileys' own. */
   readonly clientVersion?: readonly [number, number, number]
 }

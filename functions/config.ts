@@ -16,6 +16,8 @@ const entries = z.object({
   MEDIA_TABLE: z.string().min(1),
   MEDIA_BUCKET: z.string().min(1),
   MEDIA_RETENTION_DAYS: z.coerce.number().int().min(1).default(30),
+  /** Of Holdfast. */
+  VERSION: z.string().min(1),
   SENDS_DLQ_URL: z.url(),
   SENDS_FIFO_DLQ_URL: z.url(),
   DOORBELL_DLQ_URL: z.url(),

@@ -8,7 +8,7 @@ export class RecentValues<V> {
   constructor(options: { readonly keepMs: number; readonly entriesMax: number; readonly now?: () => number }) {
     this.#keepMs = options.keepMs
     this.#entriesMax = options.entriesMax
-    this.#now = options.now ?? Date.now
+    this.#now = options.now ?? (() => Date.now())
   }
 
   get(key: string): V | undefined {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
@@ -37,6 +38,8 @@ export interface RestApiProps {
   readonly events: Pick<Events, 'deadLetters' | 'retries'>
   readonly webhooks: Webhooks
 }
+
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }
 
 /** The HTTP API: one function per resource, one authorizer in front of all, routes from the public contract. */
 export class RestApi extends Construct {
@@ -179,7 +182,11 @@ export class RestApi extends Construct {
     const admin = new Handler(this, 'Admin', {
       handler: 'http/admin',
       settings,
-      environment: { CONNECTIONS_TABLE: tables.connections.tableName },
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        WEBHOOKS_TABLE: tables.webhooks.tableName,
+        MEDIA_RETENTION_DAYS: String(settings.mediaRetentionDays),
+      },
     })
     admin.allowTable(
       tables.accounts,
@@ -191,8 +198,11 @@ export class RestApi extends Construct {
       'Query',
       'Scan',
     )
-    // What a profile's connections carry of its settings.
+    // What a profile's connections and webhooks carry of its settings.
     admin.allowTable(tables.connections, 'Query', 'UpdateItem')
+    admin.allowTable(tables.webhooks, 'Query', 'UpdateItem')
+    // How long the profile keeps its events.
+    webhooks.http.allowItems(tables.accounts, ['profile#*'], 'GetItem')
 
     const imports = new Handler(this, 'Imports', {
       handler: 'http/imports',
@@ -208,8 +218,8 @@ export class RestApi extends Construct {
         ...doorbells,
       },
     })
-    imports.allowItems(tables.accounts, ['profile#*'], 'GetItem')
-    imports.allowItems(tables.accounts, ['device#*'], 'GetItem', 'PutItem', 'DeleteItem')
+    // Which device an import has claimed is noted with the profile, too.
+    imports.allowItems(tables.accounts, ['profile#*', 'device#*'], 'GetItem', 'PutItem', 'DeleteItem')
     // Looks for the device among the connections of all business profiles.
     imports.allowTable(tables.connections, 'GetItem', 'PutItem', 'Query', 'Scan')
     imports.allowTable(tables.auth, 'UpdateItem')
@@ -281,6 +291,42 @@ export class RestApi extends Construct {
     })
     fleet.allowItems(tables.fleet, ['worker', 'partition'], 'Query')
 
+    const deadLetterQueues = [
+      queues.sendsDeadLetters,
+      queues.sendsFifoDeadLetters,
+      queues.doorbellDeadLetters,
+      publish.publishDeadLetters,
+      events.deadLetters,
+      webhooks.deadLetters,
+    ]
+    const health = new Handler(this, 'Health', {
+      handler: 'http/health',
+      settings,
+      environment: {
+        CONNECTIONS_TABLE: tables.connections.tableName,
+        MESSAGES_TABLE: tables.messages.tableName,
+        FLEET_TABLE: tables.fleet.tableName,
+        PARTITION_COUNT: String(settings.partitions),
+        VERSION: version,
+        SENDS_DLQ_URL: queues.sendsDeadLetters.queueUrl,
+        SENDS_FIFO_DLQ_URL: queues.sendsFifoDeadLetters.queueUrl,
+        DOORBELL_DLQ_URL: queues.doorbellDeadLetters.queueUrl,
+        PUBLISH_DLQ_URL: publish.publishDeadLetters.queueUrl,
+        EVENTS_DLQ_URL: events.deadLetters.queueUrl,
+        WEBHOOKS_DLQ_URL: webhooks.deadLetters.queueUrl,
+      },
+    })
+    for (const table of [tables.accounts, tables.connections, tables.messages]) {
+      health.allowItems(table, ['health'], 'GetItem')
+    }
+    health.allowItems(tables.fleet, ['worker', 'partition'], 'Query')
+    health.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['sqs:GetQueueAttributes'],
+        resources: deadLetterQueues.map((queue) => queue.queueArn),
+      }),
+    )
+
     const open = new Handler(this, 'Public', {
       handler: 'http/public',
       settings,
@@ -301,6 +347,7 @@ export class RestApi extends Construct {
       'dead-letters': deadLetters,
       fleet,
       webhooks: webhooks.http,
+      health,
       public: open,
     }
 
@@ -402,6 +449,6 @@ function acknowledgeOpen(route: HttpRoute): void {
   acknowledge(
     route,
     'AwsSolutions-APIG4',
-    'Health, the API description and the 404 answer hold nothing of any tenant and are open to everybody.',
+    'The API description and the 404 answer hold nothing of any tenant and are open to everybody.',
   )
 }

@@ -58,7 +58,7 @@ const schema = z
     webhookConcurrency: z.coerce.number().int().min(2).max(1000).default(50),
     /** How long message rows are kept, where their business profile says nothing else. */
     messageRetentionDays: z.coerce.number().int().min(1).max(3650).default(90),
-    /** How long media are kept: uploaded ones, and those of received messages. */
+    /** How long media are kept at most: uploaded ones, and those of received messages. A business profile may shorten it. */
     mediaRetentionDays: z.coerce.number().int().min(1).max(3650).default(30),
   })
   .refine((s) => s.stage !== 'production' || s.dataRemoval === 'retain', {

@@ -10,6 +10,7 @@ import { Console } from './console.ts'
 import { ProductDashboard } from './dashboard.ts'
 import { Events } from './events.ts'
 import { LiveApi } from './live-api.ts'
+import { MediaEnd } from './media-end.ts'
 import { Queues } from './queues.ts'
 import { RestApi } from './rest-api.ts'
 import { Sends } from './sends.ts'
@@ -113,6 +114,7 @@ export class ControlPlaneStack extends Stack {
     const rest = new RestApi(this, 'Rest', { settings, storage, queues, publish: live, live, events, webhooks })
     const pages = new Console(this, 'Console', { settings, storage, httpUrl: rest.url, liveUrl: live.url })
     new Sends(this, 'Sends', { settings, storage, queues })
+    new MediaEnd(this, 'Media', { settings, storage })
     new Watchdogs(this, 'Watchdogs', { settings, storage, queues })
     const deadLetters = {
       sends: queues.sendsDeadLetters,

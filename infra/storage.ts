@@ -41,7 +41,7 @@ export class Storage extends Construct {
         })),
         billing: Billing.onDemand(),
         pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-        ...(definition.stream ? { dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES } : {}),
+        ...(definition.stream ? { dynamoStream: StreamViewType[definition.stream] } : {}),
         ...(definition.ttl ? { timeToLiveAttribute: definition.ttl } : {}),
         removalPolicy,
         deletionProtection: settings.dataRemoval === 'retain',

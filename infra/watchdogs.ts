@@ -63,6 +63,7 @@ export class Watchdogs extends Construct {
         LIVE_TABLE: tables.live.tableName,
         MEDIA_TABLE: tables.media.tableName,
         MEDIA_BUCKET: storage.mediaBucket.bucketName,
+        WEBHOOKS_TABLE: tables.webhooks.tableName,
         PARTITION_QUEUE_PREFIX: queues.partitionQueueUrlPrefix,
       },
     })
@@ -70,7 +71,8 @@ export class Watchdogs extends Construct {
     erase.allowTable(tables.connections, 'GetItem', 'Query', 'UpdateItem')
     erase.allowTable(tables.messages, 'Query', 'BatchWriteItem', 'DeleteItem')
     erase.allowIndex(tables.messages, 'byChat')
-    erase.allowTable(tables.live, 'Query', 'DeleteItem')
+    erase.allowTable(tables.live, 'Query', 'DeleteItem', 'BatchWriteItem')
+    erase.allowTable(tables.webhooks, 'Query', 'DeleteItem', 'BatchWriteItem')
     erase.allowTable(tables.media, 'Query', 'BatchWriteItem', 'DeleteItem')
     erase.addToRolePolicy(
       new PolicyStatement({

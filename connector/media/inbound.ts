@@ -1,6 +1,6 @@
 import { mediaIdOfMessage } from '../../shared/aws/ids.ts'
 import { type MediaKind, type MediaSource, type ReceivedMedium, receivedMedium } from '../../shared/domain/content.ts'
-import { mediaBytesMax } from '../../shared/domain/media.ts'
+import { mediaBytesMax, mediumExpiry } from '../../shared/domain/media.ts'
 import type { MediaError, MediaObjects, MediaRow, MediaStore } from '../../shared/domain/stores/media.ts'
 import type { Clock, InboundRow, Log } from '../ports.ts'
 import { DamagedMedium, decrypted } from './ciphers.ts'
@@ -13,6 +13,7 @@ export interface InboundMediaDependencies {
   readonly store: MediaStore
   readonly objects: MediaObjects
   readonly transfers: Transfers
+  /** At most. */
   readonly keptMs: number
 }
 
@@ -20,6 +21,8 @@ export interface InboundMediaDependencies {
 export interface MediumAccess {
   readonly hosts: MediaHosts
   readonly signal: AbortSignal
+  /** Of its business profile; never longer than the deployment's own. */
+  readonly keptDays?: number | undefined
   /** The phone is asked to upload it again: its new path; undefined where the phone has it no more. */
   renew(): Promise<string | undefined>
 }
@@ -61,16 +64,17 @@ export class InboundMedia {
     const before = await store.get(message.businessProfileId, mediaId)
     if (before?.state === 'ready') return
     const { kind, medium } = received
-    await store.put(this.#row(message, mediaId, medium, { state: 'fetching' }))
+    const row = (now: Pick<MediaRow, 'state' | 'size' | 'error'>) => this.#row(message, mediaId, medium, access, now)
+    await store.put(row({ state: 'fetching' }))
     try {
       const size = await transfers.run(access.signal, () =>
         this.#download(message, mediaId, kind, medium, source, access),
       )
-      await store.put(this.#row(message, mediaId, medium, { state: 'ready', size }))
+      await store.put(row({ state: 'ready', size }))
     } catch (error) {
       const failure = failureOf(error)
       log.warn({ messageId: message.messageId, mediaId, code: failure.code }, 'A medium could not be downloaded')
-      await store.put(this.#row(message, mediaId, medium, { state: 'failed', error: failure }))
+      await store.put(row({ state: 'failed', error: failure }))
     }
   }
 
@@ -127,6 +131,7 @@ export class InboundMedia {
     message: InboundRow,
     mediaId: string,
     medium: ReceivedMedium,
+    { keptDays }: Pick<MediumAccess, 'keptDays'>,
     now: Pick<MediaRow, 'state' | 'size' | 'error'>,
   ): MediaRow {
     const { clock, keptMs } = this.#deps
@@ -143,7 +148,7 @@ export class InboundMedia {
       ...(medium.filename !== undefined && { filename: medium.filename }),
       createdAt: at,
       updatedAt: at,
-      expireAt: Math.floor((clock.now() + keptMs) / 1_000),
+      expireAt: mediumExpiry(clock.now(), keptMs, keptDays),
       ...now,
     }
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mediaIdOfMessage, outboundKey } from '../../shared/aws/ids.ts'
 import { type MediaKind, type SentMedium, sentMedium } from '../../shared/domain/content.ts'
-import { judgeMedium, mediaRules } from '../../shared/domain/media.ts'
+import { judgeMedium, mediaRules, mediumExpiry } from '../../shared/domain/media.ts'
 import type { MediaObjects, MediaRow, MediaStore, WhatsAppUpload } from '../../shared/domain/stores/media.ts'
 import type { ConnectionRef, SendContent } from '../../shared/domain/words.ts'
 import { fetchLink, LinkFailure, linkLimits } from '../../shared/net/fetch-link.ts'
@@ -21,7 +21,7 @@ export interface OutboundMediaDependencies {
   readonly transfers: Transfers
   /** Where links may lead to. */
   readonly linkTargets: TargetScope
-  /** How long rows of fetched links are kept. */
+  /** How long fetched links are kept at most. */
   readonly keptMs: number
 }
 
@@ -55,13 +55,18 @@ export class OutboundMedia {
     this.#deps = deps
   }
 
-  /** Rejects with the signal's reason; all else is an answer. */
+  /**
+   * Rejects with the signal's reason; all else is an answer.
+   *
+   * @param keptDays of its business profile, for what is fetched from a link
+   */
   async prepare(
     ref: ConnectionRef,
     whatsappId: string,
     content: SendContent,
     hosts: MediaHosts,
     signal: AbortSignal,
+    keptDays?: number,
   ): Promise<Prepared> {
     const sent = sentMedium(content)
     if (sent === undefined) return { kind: 'ready' }
@@ -70,7 +75,7 @@ export class OutboundMedia {
     // Another socket's work may end with that socket: whoever waits for it then looks again by itself.
     const running = this.#running.get(key)
     if (running !== undefined) await running.catch(() => undefined)
-    const work = this.#prepare(ref, mediaId, sent.kind, sent.medium, hosts, signal)
+    const work = this.#prepare(ref, mediaId, sent.kind, sent.medium, hosts, signal, keptDays)
     this.#running.set(key, work)
     try {
       return await work
@@ -94,6 +99,7 @@ export class OutboundMedia {
     medium: SentMedium,
     hosts: MediaHosts,
     signal: AbortSignal,
+    keptDays: number | undefined,
   ): Promise<Prepared> {
     const { store, transfers, clock, log } = this.#deps
     try {
@@ -105,7 +111,7 @@ export class OutboundMedia {
       }
       return await transfers.run(signal, async () => {
         const ready =
-          medium.link === undefined ? row : await this.#fetched(ref, mediaId, kind, medium.link, row, signal)
+          medium.link === undefined ? row : await this.#fetched(ref, mediaId, kind, medium.link, row, signal, keptDays)
         if (ready === undefined) {
           throw new Refused('media_not_found', `${kind}.id: expected the id of a medium of this business profile`)
         }
@@ -130,6 +136,7 @@ export class OutboundMedia {
     link: string,
     row: MediaRow | undefined,
     signal: AbortSignal,
+    keptDays: number | undefined,
   ): Promise<MediaRow> {
     if (row?.state === 'ready') return row
     const { store, objects, clock, linkTargets, keptMs } = this.#deps
@@ -149,7 +156,7 @@ export class OutboundMedia {
           ...(filename === undefined ? {} : { filename }),
           createdAt: at,
           updatedAt: at,
-          expireAt: Math.floor((clock.now() + keptMs) / 1_000),
+          expireAt: mediumExpiry(clock.now(), keptMs, keptDays),
         }
         await store.put(fetched)
         return fetched

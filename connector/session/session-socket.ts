@@ -32,6 +32,7 @@ export class SessionSocket {
   readonly #store: StoreContext
   /** Set from the connection's row; absent: as given at the start. */
   keptDays: number | undefined
+  mediaDays: number | undefined
   readonly #inboundKeptMs: number | undefined
   readonly #onEvent: (event: SocketEvent) => void
   /** What comes in and is not stored. */

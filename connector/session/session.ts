@@ -174,6 +174,7 @@ class ConnectionSession implements Session {
     this.#socket.ignore = row.ignore
     this.#socket.downloadsMedia = row.downloadMedia === 'eager'
     this.#socket.keptDays = row.retention?.messagesDays
+    this.#socket.mediaDays = row.retention?.mediaDays
     const said = JSON.stringify(row.pace)
     if (said === this.#pace) return
     this.#pace = said
@@ -435,6 +436,7 @@ class ConnectionSession implements Session {
       ref: this.ref,
       state,
       holding: this.#holding,
+      mediaDays: () => this.#socket.mediaDays,
       ...(pairing === undefined ? {} : { pairing }),
       ...(clientVersion === undefined ? {} : { clientVersion }),
     })

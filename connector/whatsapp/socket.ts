@@ -75,6 +75,7 @@ export class BaileysSocket implements WhatsAppSocket {
   readonly #sock: WASocket
   readonly #web: WebSocket
   readonly #state: ConnectionAuthState
+  readonly #mediaDays: () => number | undefined
   readonly #listener: SocketListener
   readonly #gate: EgressGate
   readonly #presences: PresenceWatch
@@ -98,6 +99,7 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#deps = deps
     this.#sock = sock
     this.#state = state
+    this.#mediaDays = request.mediaDays ?? (() => undefined)
     this.#listener = listener
     this.#presences = new PresenceWatch(state)
     this.#presences.watch(sock.ev, (seen) => this.#emit({ kind: 'presence', seen }))
@@ -150,7 +152,14 @@ export class BaileysSocket implements WhatsAppSocket {
     const { media, ref } = this.#deps
     if (media === undefined) return { kind: 'ready' }
     try {
-      return await media.outbound.prepare(ref, whatsappId, content, this.#mediaHosts(), this.#over.signal)
+      return await media.outbound.prepare(
+        ref,
+        whatsappId,
+        content,
+        this.#mediaHosts(),
+        this.#over.signal,
+        this.#mediaDays(),
+      )
     } catch (error) {
       return { kind: 'not_ready', why: error instanceof Error ? error.message : String(error) }
     }
@@ -171,6 +180,7 @@ export class BaileysSocket implements WhatsAppSocket {
     await media.inbound.fetch(row, {
       hosts: this.#mediaHosts(),
       signal: this.#over.signal,
+      keptDays: this.#mediaDays(),
       renew: () => this.#renewMedium(row),
     })
   }

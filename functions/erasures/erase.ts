@@ -3,8 +3,11 @@ import type { AccountErasing } from '../../shared/aws/account-erasing.ts'
 import type { Accounts } from '../../shared/aws/accounts.ts'
 import type { Erasure, Erasures } from '../../shared/aws/erasures.ts'
 import type { LiveStore } from '../../shared/aws/live.ts'
+import type { LiveChanges } from '../../shared/aws/live-changes.ts'
 import type { MediaErasing } from '../../shared/aws/media-erasing.ts'
 import type { Erased, MessageErasing } from '../../shared/aws/message-erasing.ts'
+import type { WebhookLanes } from '../../shared/aws/webhook-lanes.ts'
+import type { Webhooks } from '../../shared/aws/webhooks.ts'
 import { statusText } from '../../shared/domain/status-text.ts'
 import type { ApiConnections, ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellRinger } from '../../shared/domain/stores/doorbell.ts'
@@ -19,10 +22,13 @@ export interface EraseStores {
   readonly messages: MessageErasing
   readonly media: Pick<MediaErasing, 'eraseConnection' | 'eraseProfile'>
   readonly live: Pick<LiveStore, 'subscriptionsOf' | 'removeSocket'>
+  readonly liveChanges: Pick<LiveChanges, 'erase'>
+  readonly webhooks: Pick<Webhooks, 'list' | 'remove'>
+  readonly webhookLanes: Pick<WebhookLanes, 'purge'>
   readonly doorbells: DoorbellRinger
 }
 
-/** Keys and sends that were under way when it began have come to their end after this. */
+/** Calls, sends, deliveries and the readers of streams that were under way have come to their end after this. */
 const settleMs = 90_000
 /** An index follows its table within a second or so: a chat is looked through again after this. */
 const indexSettleMs = 30_000
@@ -62,7 +68,7 @@ export async function goOn(
   }
 }
 
-const settled = ({ createdAt }: Erasure, nowMs: EpochMs, afterMs = settleMs): boolean =>
+const settled = ({ createdAt }: Pick<Erasure, 'createdAt'>, nowMs: EpochMs, afterMs = settleMs): boolean =>
   nowMs - Date.parse(createdAt) >= afterMs
 
 const iso = (nowMs: EpochMs): string => new Date(nowMs).toISOString()
@@ -97,6 +103,7 @@ async function eraseContact(
 async function eraseProfile(stores: EraseStores, erasure: Erasure, nowMs: () => EpochMs, inTime: () => boolean) {
   const { businessProfileId } = erasure
   await stores.accounts.removeApiKeys(businessProfileId)
+  const webhookIds = await endWebhooks(stores, erasure, iso(nowMs()))
   const rows = await connectionsOf(stores, businessProfileId)
   const connectionIds = [...new Set([...erasure.connectionIds, ...rows.map((row) => row.connectionId)])]
   // Written down before anything goes, so that what they leave is found later.
@@ -108,12 +115,23 @@ async function eraseProfile(stores: EraseStores, erasure: Erasure, nowMs: () => 
   if (rows.length > 0) {
     return waitFor(stores, erasure, `It waits for ${rows.length} connections to be logged out.`, nowMs)
   }
-  if (!settled(erasure, nowMs())) return waitFor(stores, erasure, 'It waits until its last calls have ended.', nowMs)
+  const { quietSince } = erasure
+  if (quietSince === undefined || webhookIds.length > (erasure.webhookIds ?? []).length) {
+    await stores.erasures.note(erasure, { quietSince: iso(nowMs()) }, iso(nowMs()))
+  }
+  if (quietSince === undefined || !settled({ createdAt: quietSince }, nowMs())) {
+    return waitFor(stores, erasure, 'It waits until its last calls have ended.', nowMs)
+  }
   for (const { socketId } of await stores.live.subscriptionsOf(businessProfileId)) {
     await stores.live.removeSocket(socketId, businessProfileId)
   }
   if (!(await eraseConnections(stores, erasure, connectionIds, nowMs, inTime))) return 'goes on'
   if (!(await all(() => stores.media.eraseProfile(businessProfileId), inTime))) return 'goes on'
+  for (const webhookId of webhookIds) {
+    const purge = async () => ({ more: !(await stores.webhookLanes.purge({ businessProfileId, webhookId })) })
+    if (!(await all(purge, inTime))) return 'goes on'
+  }
+  await stores.liveChanges.erase(businessProfileId)
   const others = await stores.erasures.open()
   if (others.some((each) => each.businessProfileId === businessProfileId && each.erasureId !== erasure.erasureId)) {
     return waitFor(stores, erasure, 'It waits for other erasures of the business profile.', nowMs)
@@ -121,6 +139,23 @@ async function eraseProfile(stores: EraseStores, erasure: Erasure, nowMs: () => 
   await stores.accountErasing.eraseTrails(businessProfileId, erasure.erasureId)
   await stores.accounts.removeBusinessProfile(businessProfileId)
   return finish(stores, erasure, nowMs)
+}
+
+/**
+ * Nothing more is stored for its webhooks from now on: what its end brings about goes to the bus alone. What waits for them is
+ * erased when whoever found them a moment ago has come to an end. Gives the ids of all that there were.
+ */
+async function endWebhooks(
+  { webhooks, erasures }: EraseStores,
+  erasure: Erasure,
+  now: string,
+): Promise<readonly string[]> {
+  const { businessProfileId, webhookIds: known = [] } = erasure
+  const found = await webhooks.list(businessProfileId)
+  const webhookIds = [...new Set([...known, ...found.map(({ webhookId }) => webhookId)])]
+  if (webhookIds.length > known.length) await erasures.note(erasure, { webhookIds }, now)
+  for (const webhook of found) await webhooks.remove(webhook)
+  return webhookIds
 }
 
 /** A command that is there already is rung for again: its doorbell may have been lost. */

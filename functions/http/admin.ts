@@ -7,6 +7,8 @@ import { documentClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { erasures } from '../../shared/aws/erasures.ts'
 import { newBusinessProfileId } from '../../shared/aws/ids.ts'
+import { webhookStore } from '../../shared/aws/webhooks.ts'
+import type { Retention } from '../../shared/domain/tenancy.ts'
 import { assertNever } from '../../shared/domain/words.ts'
 import { configure } from '../config.ts'
 import { log } from '../log.ts'
@@ -17,13 +19,25 @@ import { publicErasure, startErasure } from './erasing.ts'
 import { createKey, publicKey, revokeKey, rotateKey } from './keys.ts'
 import { httpHandler } from './stack.ts'
 
-const config = configure('ACCOUNTS_TABLE', 'CONNECTIONS_TABLE')
+const config = configure('ACCOUNTS_TABLE', 'CONNECTIONS_TABLE', 'WEBHOOKS_TABLE', 'MEDIA_RETENTION_DAYS')
 const documents = documentClient()
 const table = { documents, table: config.ACCOUNTS_TABLE }
 const store = accounts(table)
 const trails = audit(table)
 const jobs = erasures(table)
 const connections = apiConnections({ documents, table: config.CONNECTIONS_TABLE })
+const webhooks = webhookStore({ documents, table: config.WEBHOOKS_TABLE })
+
+/** The bucket itself deletes after the deployment's own time. */
+function requireKeepable(retention: Retention | undefined): void {
+  const max = config.MEDIA_RETENTION_DAYS
+  if ((retention?.mediaDays ?? 0) <= max) return
+  const message = 'must not be longer than media are kept in this deployment'
+  throw new Problem('invalid_request', {
+    detail: `retention.mediaDays: ${message}`,
+    errors: [{ field: 'retention.mediaDays', message, expected: `at most ${max}` }],
+  })
+}
 
 async function requireProfile(businessProfileId: string) {
   const profile = await store.getBusinessProfile(businessProfileId)
@@ -39,6 +53,7 @@ async function trailPage(trail: string, query: { readonly limit: number; readonl
 export const handler = httpHandler({
   createBusinessProfile: async ({ body }) => {
     const { name, quotas, limits, retention } = body
+    requireKeepable(retention)
     const businessProfileId = newBusinessProfileId()
     const created = await store.createBusinessProfile({
       businessProfileId,
@@ -65,6 +80,7 @@ export const handler = httpHandler({
     const seen = headers['if-match']
     const version = seen === undefined ? undefined : versionOf(seen)
     const { name, quotas, limits, retention } = body
+    requireKeepable(retention)
     const change = {
       ...given('name', name),
       ...given('quotas', quotas),
@@ -80,7 +96,7 @@ export const handler = httpHandler({
       case 'changed':
         throw new Problem('precondition_failed', { headers: { etag: etagOf(outcome.profile) } })
       case 'written':
-        await applyToProfile({ keys: store, connections }, outcome.profile)
+        await applyToProfile({ keys: store, connections, webhooks }, outcome.profile)
         return publicProfile(outcome.profile)
       default:
         return assertNever(outcome)

@@ -1,5 +1,6 @@
 import type { ApiKeys } from '../../shared/aws/api-keys.ts'
 import type { BusinessProfile } from '../../shared/aws/business-profiles.ts'
+import type { Webhooks } from '../../shared/aws/webhooks.ts'
 import type { ApiConnections } from '../../shared/domain/stores/connections.ts'
 import type { ProfileSettings } from '../../shared/domain/tenancy.ts'
 import { bounded } from '../bounded.ts'
@@ -13,14 +14,20 @@ export function settingsOfConnections({ quotas, retention }: ProfileSettings) {
   return { retention, sendsPerDay: quotas.sendsPerDay ?? null }
 }
 
-/** Carries changed settings to keys and connections. May be repeated: the profile itself is the truth. */
+/** Carries changed settings to keys, connections and webhooks. May be repeated: the profile itself is the truth. */
 export async function applyToProfile(
-  stores: { readonly keys: ApiKeys; readonly connections: Pick<ApiConnections, 'list' | 'configure'> },
+  stores: {
+    readonly keys: ApiKeys
+    readonly connections: Pick<ApiConnections, 'list' | 'configure'>
+    readonly webhooks: Pick<Webhooks, 'list' | 'configure'>
+  },
   profile: BusinessProfile,
 ): Promise<void> {
   const { businessProfileId, limits, retention } = profile
-  const { auditDays } = retention
-  await stores.keys.applySettings(businessProfileId, { limits, ...(auditDays === undefined ? {} : { auditDays }) })
+  await stores.keys.applySettings(businessProfileId, { limits, retention })
+  for (const webhook of await stores.webhooks.list(businessProfileId)) {
+    await stores.webhooks.configure(webhook, retention)
+  }
   let next: string | undefined
   do {
     const page = await stores.connections.list(businessProfileId, pageSize, next)

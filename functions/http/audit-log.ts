@@ -2,15 +2,19 @@ import type { MiddlewareObj } from '@middy/core'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import type { RouteContract } from '../../shared/api/routes.ts'
 import { type AuditTrail, audit } from '../../shared/aws/audit.ts'
+import { businessProfiles } from '../../shared/aws/business-profiles.ts'
 import { documentClient } from '../../shared/aws/clients.ts'
 import { auditDaysDefault } from '../../shared/domain/tenancy.ts'
 import { configure } from '../config.ts'
 import { count, log } from '../log.ts'
 import { isoNow } from '../time.ts'
+import type { AuthorizerContext } from './principal.ts'
 import type { HttpEvent } from './request.ts'
 
 const config = configure('ACCOUNTS_TABLE')
-const trails = audit({ documents: documentClient(), table: config.ACCOUNTS_TABLE })
+const table = { documents: documentClient(), table: config.ACCOUNTS_TABLE }
+const trails = audit(table)
+const profiles = businessProfiles(table)
 
 /**
  * Notes every call that changed something: who, what, when, from where. Only ids and paths, so no secret can get in. Written
@@ -39,15 +43,22 @@ export function auditLog(
         requestId,
         sourceIp: http.sourceIp,
       }
-      const days = caller.principal === 'tenant' ? Number(caller.auditDays ?? auditDaysDefault) : auditDaysDefault
       try {
-        await trails.append(trailOf(event, route), entry, days)
+        const trail = trailOf(event, route)
+        await trails.append(trail, entry, await keptDays(caller, trail))
       } catch (error) {
         count('AuditEntriesLost', 1)
         log.error('audit entry lost', { ...entry, error: error as Error })
       }
     },
   }
+}
+
+/** As its profile says; who calls with the admin key brings nothing of the profile. */
+async function keptDays(caller: AuthorizerContext, trail: AuditTrail): Promise<number> {
+  if (caller.principal === 'tenant') return Number(caller.auditDays ?? auditDaysDefault)
+  const profile = trail === 'service' ? undefined : await profiles.getBusinessProfile(trail)
+  return profile?.retention.auditDays ?? auditDaysDefault
 }
 
 /** A business profile sees what is done to it. Its end stands in the service's own trail, which outlives it. */

@@ -21,8 +21,13 @@ const secrets = new SecretsManagerClient({
 })
 
 /** Only keys that were found to be good are remembered, and shorter than the minute in which a revocation must work. */
-const known = new RecentValues<Tenant>({ keepMs: 30_000, entriesMax: 1_000 })
+const known = new RecentValues<Known>({ keepMs: 30_000, entriesMax: 1_000 })
 type Tenant = AuthorizerContext & { readonly principal: 'tenant'; readonly requestsPerSecond: number }
+interface Known {
+  readonly tenant: Tenant
+  /** A key ends at its second, also where it is remembered. */
+  readonly endsAtMs: number
+}
 const adminKey = new RecentValues<Buffer>({ keepMs: 300_000, entriesMax: 1 })
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
@@ -49,7 +54,7 @@ async function identify(key: string | undefined): Promise<AuthorizerContext> {
   if (key === undefined || key === '') return { principal: 'none', problem: 'missing_api_key' }
   const hash = digest(key)
   const remembered = known.get(hash.toString('hex'))
-  if (remembered !== undefined) return limited(remembered)
+  if (remembered !== undefined && Date.now() < remembered.endsAtMs) return limited(remembered.tenant)
 
   const found = await store.authenticate(key, isoNow())
   if (found.kind === 'valid') {
@@ -61,9 +66,10 @@ async function identify(key: string | undefined): Promise<AuthorizerContext> {
       scopes: found.scopes.join(','),
       requestsPerSecond,
       ...(sendsPerSecond === undefined ? {} : { sendsPerSecond }),
-      ...(found.auditDays === undefined ? {} : { auditDays: found.auditDays }),
+      ...found.retention,
     }
-    known.set(hash.toString('hex'), tenant)
+    const endsAtMs = found.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(found.expiresAt)
+    known.set(hash.toString('hex'), { tenant, endsAtMs })
     return limited(tenant)
   }
   if (timingSafeEqual(hash, await adminKeyDigest())) return { principal: 'admin' }

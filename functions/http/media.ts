@@ -19,6 +19,8 @@ import { mediaObjects } from '../../shared/aws/media-objects.ts'
 import { mediaUrls } from '../../shared/aws/media-urls.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
 import { receivedMedium, sentMedium } from '../../shared/domain/content.ts'
+import { mediumExpiry } from '../../shared/domain/media.ts'
+import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { MediaErrorCode, MediaRow } from '../../shared/domain/stores/media.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
 import type { BusinessProfileId, ConnectionRef } from '../../shared/domain/words.ts'
@@ -44,7 +46,7 @@ const media = mediaStore({ documents, table: config.MEDIA_TABLE })
 const objects = mediaObjects(bucket)
 const urls = mediaUrls(bucket)
 
-const daySeconds = 86_400
+const dayMs = 86_400_000
 /** A worker that was asked has said something by then, or was not there to hear it. */
 const askAgainMs = 60_000
 /** What WhatsApp and the phone have deleted is not asked for at every call. */
@@ -66,7 +68,7 @@ export const handler = httpHandler({
       ...given('filename', body.filename),
       createdAt: now,
       updatedAt: now,
-      expireAt: expiry(),
+      expireAt: expiry(principal.mediaDays),
     }
     const created = await media.create(row)
     if (created.kind === 'exists') throw new Error('a fresh medium id is taken')
@@ -112,7 +114,7 @@ export const handler = httpHandler({
     if (!isUnderWay(row)) {
       refuseWhatFailed(row, goneForMs)
       if (connection.status !== 'connected') throw new Problem('not_connected', { detail: connection.message })
-      await ask(ref, connection.partition, message, mediaId)
+      await ask(connection, message, mediaId)
     }
     const until = Date.now() + waitSecondsOf(headers.prefer) * 1_000
     const now = await fetched(ref.businessProfileId, mediaId, until)
@@ -134,13 +136,14 @@ function mediumOf(ref: ConnectionRef, message: MessageRow): string | undefined {
 const isUnderWay = (row: MediaRow | undefined): row is MediaRow =>
   row?.state === 'fetching' && Date.now() - Date.parse(row.updatedAt) < askAgainMs
 
-async function ask(ref: ConnectionRef, partition: number, message: MessageRow, mediaId: string): Promise<void> {
+async function ask(connection: ConnectionRow, message: MessageRow, mediaId: string): Promise<void> {
+  const { businessProfileId, connectionId, partition, retention } = connection
+  const ref = { businessProfileId, connectionId }
   const received = message.direction === 'inbound' ? receivedMedium(message.content)?.medium : undefined
   const now = isoNow()
   await media.put({
-    businessProfileId: ref.businessProfileId,
+    ...ref,
     mediaId,
-    connectionId: ref.connectionId,
     messageId: message.messageId,
     origin: 'message',
     state: 'fetching',
@@ -150,7 +153,7 @@ async function ask(ref: ConnectionRef, partition: number, message: MessageRow, m
     ...given('filename', received?.filename),
     createdAt: now,
     updatedAt: now,
-    expireAt: expiry(),
+    expireAt: expiry(retention?.mediaDays),
   })
   await doorbells.ring(partition, { kind: 'media', ...ref, messageId: message.messageId, requestId: randomUUID() })
 }
@@ -204,4 +207,5 @@ function dispositionOf({ contentType, filename }: MediaRow): string {
 }
 
 const inSeconds = (seconds: number): string => new Date(Date.now() + seconds * 1_000).toISOString()
-const expiry = (): number => Math.floor(Date.now() / 1_000) + config.MEDIA_RETENTION_DAYS * daySeconds
+const expiry = (profileDays?: number): number =>
+  mediumExpiry(Date.now(), config.MEDIA_RETENTION_DAYS * dayMs, profileDays)

@@ -15,6 +15,8 @@ export type AuthorizerContext =
       readonly sendsPerSecond?: number
       /** How long the business profile keeps its audit entries. */
       readonly auditDays?: number
+      /** And its media. */
+      readonly mediaDays?: number
       /** The key is over its limit of calls; seconds until it may call again. */
       readonly retryAfterSeconds?: number
     }
@@ -29,8 +31,10 @@ export interface Principals {
     readonly scopes: readonly string[]
     readonly sendsPerSecond?: number
     readonly auditDays?: number
+    readonly mediaDays?: number
   }
   readonly admin: { readonly admin: true }
+  readonly optional: { readonly admin: true } | undefined
   readonly none: undefined
 }
 
@@ -42,6 +46,11 @@ export function requirePrincipal(
   context: AuthorizerContext | undefined,
 ): Principals[HttpAuth] {
   if (route.auth === 'none') return undefined
+  if (route.auth === 'optional') {
+    // A key that is meant to show more and is wrong is better refused than passed over.
+    if (context?.principal === 'none' && context.problem === 'invalid_api_key') throw new Problem('invalid_api_key')
+    return context?.principal === 'admin' ? { admin: true } : undefined
+  }
   if (context === undefined) throw new Problem('missing_api_key')
   switch (context.principal) {
     case 'tenant': {
@@ -51,7 +60,7 @@ export function requirePrincipal(
       const scopes = context.scopes.split(',')
       if (route.auth !== 'tenant') throw new Problem('wrong_scope', { detail: 'This call needs the admin key.' })
       requireScope(scopes, route.scope ?? [])
-      const { businessProfileId, keyId, sendsPerSecond, auditDays } = context
+      const { businessProfileId, keyId, sendsPerSecond, auditDays, mediaDays } = context
       return {
         businessProfileId,
         keyId,
@@ -59,6 +68,7 @@ export function requirePrincipal(
         // API Gateway may carry numbers as texts.
         ...(sendsPerSecond === undefined ? {} : { sendsPerSecond: Number(sendsPerSecond) }),
         ...(auditDays === undefined ? {} : { auditDays: Number(auditDays) }),
+        ...(mediaDays === undefined ? {} : { mediaDays: Number(mediaDays) }),
       }
     }
     case 'admin':

@@ -15,7 +15,6 @@ function refuse(path: string): never {
 
 const answer = httpHandler(
   {
-    health: async () => ({ body: { status: 'ok' } }),
     openApi: async () => ({ body: document }),
     apiPage: async () => apiPage(),
     apiPageFile: async ({ params }) => {

@@ -88,6 +88,9 @@ function requestLog(): HttpMiddleware {
   }
 }
 
+/** Of problems that pass by themselves, where nobody knows better. */
+const retryAfterSeconds = '5'
+
 /** The one place where errors become answers. What nobody expected tells the caller nothing but the request's id. */
 function problems(): HttpMiddleware {
   return {
@@ -98,6 +101,7 @@ function problems(): HttpMiddleware {
         statusCode: problem.status,
         headers: {
           'cache-control': 'no-store',
+          ...(problem.retryable ? { 'retry-after': retryAfterSeconds } : {}),
           ...problem.headers,
           'content-type': problemMediaType,
           'x-request-id': requestId,

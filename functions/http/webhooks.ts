@@ -3,6 +3,7 @@ import { given } from '../../shared/api/connections.ts'
 import type { OutwardEvent } from '../../shared/api/events.ts'
 import { Problem } from '../../shared/api/problems.ts'
 import { replayedMax, type WebhookShown, webhooksMax } from '../../shared/api/webhooks.ts'
+import { businessProfiles } from '../../shared/aws/business-profiles.ts'
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { decodeCursor, encodeCursor } from '../../shared/aws/cursor.ts'
 import { newEventId, newWebhookId } from '../../shared/aws/ids.ts'
@@ -22,9 +23,16 @@ import { rememberedSecrets } from '../webhooks/secrets.ts'
 import { newSigningSecret } from '../webhooks/sign.ts'
 import { httpHandler } from './stack.ts'
 
-const config = configure('WEBHOOKS_TABLE', 'WEBHOOKS_QUEUE_URL', 'WEBHOOKS_KEY_ARN', 'WEBHOOK_TARGETS')
+const config = configure(
+  'ACCOUNTS_TABLE',
+  'WEBHOOKS_TABLE',
+  'WEBHOOKS_QUEUE_URL',
+  'WEBHOOKS_KEY_ARN',
+  'WEBHOOK_TARGETS',
+)
 const table = { documents: documentClient(), table: config.WEBHOOKS_TABLE }
 const webhooks = webhookStore(table)
+const profiles = businessProfiles({ documents: table.documents, table: config.ACCOUNTS_TABLE })
 const lanes = webhookLanes(table)
 const deliveries = webhookLog(table)
 const secrets = rememberedSecrets(config.WEBHOOKS_KEY_ARN)
@@ -100,6 +108,7 @@ export const handler = httpHandler({
     if ((await webhooks.list(businessProfileId)).length >= webhooksMax) {
       throw new Problem('too_many_webhooks', { detail: `A business profile has at most ${webhooksMax}.` })
     }
+    const profile = await profiles.getBusinessProfile(businessProfileId)
     const ref = { businessProfileId, webhookId: newWebhookId() }
     const secret = newSigningSecret()
     const headers = lowerCased(body.headers ?? {})
@@ -113,6 +122,7 @@ export const handler = httpHandler({
       headerNames: Object.keys(headers),
       sealed: await secrets.seal(ref, { signing: [{ secret }], headers }),
       state: 'active',
+      ...given('eventsDays', profile?.retention.eventsDays),
       version: 1,
       createdAt: now,
       updatedAt: now,
@@ -257,14 +267,14 @@ export const handler = httpHandler({
 
   replayWebhook: async (call) => {
     const ref = refOf(call)
-    await webhookAt(ref)
+    const { eventsDays } = await webhookAt(ref)
     const { from, to } = call.body
     const { items, next } = await lanes.dead(ref, { ...given('from', from), ...given('to', to) }, replayedMax)
     const byLane = Map.groupBy(items, ({ lane }) => lane)
     await bounded([...byLane], 10, async ([lane, dead]) => {
       const laneRef = { ...ref, lane }
-      for (const event of dead) await lanes.revive(laneRef, event, Date.now())
-      await lanes.enqueue(laneRef, [], Date.now())
+      for (const event of dead) await lanes.revive(laneRef, event, Date.now(), eventsDays)
+      await lanes.enqueue(laneRef, [], Date.now(), eventsDays)
       await ring({ kind: 'lane', ...laneRef })
       await lanes.rung(laneRef, Date.now())
     })

@@ -41,12 +41,13 @@ export async function intoOutbox(
     return [...byLane].map(([lane, placed]) => ({
       ref: { businessProfileId, webhookId: webhook.webhookId, lane } satisfies LaneRef,
       paused: webhook.state === 'paused',
+      keptDays: webhook.eventsDays,
       pending: placed.map(({ event, order }) => pendingEvent(event, order, waitingSince)),
     }))
   })
   const toRing: LaneRef[] = []
-  await bounded(ways, lanesAtOnce, async ({ ref, paused, pending }) => {
-    const { ring } = await lanes.enqueue(ref, pending, nowMs)
+  await bounded(ways, lanesAtOnce, async ({ ref, paused, pending, keptDays }) => {
+    const { ring } = await lanes.enqueue(ref, pending, nowMs, keptDays)
     // Should it be resumed at this moment, the sweep rings for what came meanwhile.
     if (ring && !paused) toRing.push(ref)
   })

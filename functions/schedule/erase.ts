@@ -7,8 +7,11 @@ import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { erasures } from '../../shared/aws/erasures.ts'
 import { liveStore } from '../../shared/aws/live.ts'
+import { liveChanges } from '../../shared/aws/live-changes.ts'
 import { mediaErasing } from '../../shared/aws/media-erasing.ts'
 import { messageErasing } from '../../shared/aws/message-erasing.ts'
+import { webhookLanes } from '../../shared/aws/webhook-lanes.ts'
+import { webhookStore } from '../../shared/aws/webhooks.ts'
 import { configure } from '../config.ts'
 import { goOn } from '../erasures/erase.ts'
 import { log } from '../log.ts'
@@ -20,10 +23,13 @@ const config = configure(
   'LIVE_TABLE',
   'MEDIA_TABLE',
   'MEDIA_BUCKET',
+  'WEBHOOKS_TABLE',
   'PARTITION_QUEUE_PREFIX',
 )
 const documents = documentClient()
 const accountsTable = { documents, table: config.ACCOUNTS_TABLE }
+const liveTable = { documents, table: config.LIVE_TABLE }
+const webhooksTable = { documents, table: config.WEBHOOKS_TABLE }
 const media = mediaErasing(
   { documents, table: config.MEDIA_TABLE },
   { objects: objectClient(), bucket: config.MEDIA_BUCKET },
@@ -35,7 +41,10 @@ const stores = {
   connections: apiConnections({ documents, table: config.CONNECTIONS_TABLE }),
   messages: messageErasing({ documents, table: config.MESSAGES_TABLE }, media),
   media,
-  live: liveStore({ documents, table: config.LIVE_TABLE }),
+  live: liveStore(liveTable),
+  liveChanges: liveChanges(liveTable),
+  webhooks: webhookStore(webhooksTable),
+  webhookLanes: webhookLanes(webhooksTable),
   doorbells: doorbellRinger({ queues: queueClient(), partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX }),
 }
 

@@ -1,6 +1,6 @@
 import { newDeliveryId } from '../../shared/aws/ids.ts'
 import type { PendingEvent } from '../../shared/aws/webhook-lanes.ts'
-import type { WebhookLog } from '../../shared/aws/webhook-log.ts'
+import type { LoggedDelivery, WebhookLog } from '../../shared/aws/webhook-log.ts'
 import type { SecretSeal } from '../../shared/aws/webhook-secrets.ts'
 import type { Attempt, Webhook } from '../../shared/domain/webhooks.ts'
 import { count, log } from '../log.ts'
@@ -30,7 +30,7 @@ export async function deliver(
   const { statusCode, durationMs } = outcome
   count(outcome.kind === 'delivered' ? 'WebhooksDelivered' : 'WebhooksFailed', 1, { webhookId: webhook.webhookId })
   try {
-    await ports.log.add(webhook, {
+    const entry: LoggedDelivery = {
       deliveryId,
       at: new Date(nowMs).toISOString(),
       eventId,
@@ -41,7 +41,8 @@ export async function deliver(
       ...(statusCode === undefined ? {} : { statusCode }),
       durationMs,
       ...(outcome.kind === 'failed' ? { error: outcome.error } : {}),
-    })
+    }
+    await ports.log.add(webhook, entry, webhook.eventsDays)
   } catch (error) {
     // The log is for people; the event goes its way without.
     log.warn('a delivery could not be noted', { webhookId: webhook.webhookId, error: error as Error })

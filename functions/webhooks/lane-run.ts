@@ -127,7 +127,7 @@ export async function runLane(ports: LanePorts, settings: LaneSettings, ref: Lan
         return { kind: 'later', atMs: after.atMs }
       }
       case 'give_up':
-        await lanes.bury(ref, event, failures, attempt.error, nowMs)
+        await lanes.bury(ref, event, failures, attempt.error, nowMs, seen.eventsDays)
         await lanes.clearAttempts(ref)
         return { kind: 'more' }
       case 'pause': {

@@ -28,9 +28,13 @@ const limitsSchema = z
 const retentionSchema = z
   .strictObject({
     messagesDays: days.optional(),
-    eventsDays: days.optional(),
-    mediaDays: days.optional(),
-    auditDays: days.optional(),
+    eventsDays: days.optional().meta({
+      description: 'Events that wait for a webhook, those that were given up, and the log of deliveries. Absent: 14.',
+    }),
+    mediaDays: days
+      .optional()
+      .meta({ description: 'At most as long as the deployment keeps media: its setting, too.' }),
+    auditDays: days.optional().meta({ description: 'Absent: 365.' }),
   })
   .meta({
     id: 'Retention',

@@ -3,6 +3,14 @@ import { z } from 'zod'
 /** ISO 8601 in UTC with milliseconds. */
 export const isoTimeSchema = z.iso.datetime({ precision: 3 }).meta({ example: '2026-01-31T12:00:00.000Z' })
 
+/** A fraction that a table can hold: what is smaller than DynamoDB's smallest number would be refused there. */
+export const fractionSchema = (min: number, max: number) =>
+  z
+    .number()
+    .min(min)
+    .max(max)
+    .overwrite((value) => Number(value.toFixed(9)))
+
 /** An id in a path. Its form is not checked: an id that cannot exist is answered as not found, like any other. */
 export const idSchema = z.string().min(1).max(128)
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { SentMedium } from '../domain/content.ts'
+import { fractionSchema } from './common.ts'
 import { recipientSchema } from './recipients.ts'
 
 /**
@@ -32,8 +33,8 @@ const textSchema = z
 
 const locationSchema = z
   .strictObject({
-    latitude: z.number().min(-90).max(90).meta({ description: 'Degrees.' }),
-    longitude: z.number().min(-180).max(180).meta({ description: 'Degrees.' }),
+    latitude: fractionSchema(-90, 90).meta({ description: 'Degrees.' }),
+    longitude: fractionSchema(-180, 180).meta({ description: 'Degrees.' }),
     name: shortSchema(1_000).optional(),
     address: shortSchema(1_000).optional(),
   })

@@ -8,6 +8,7 @@ type Json = Record<string, unknown>
 const common: readonly ProblemCode[] = ['internal', 'unavailable']
 const ofAuth: Readonly<Record<HttpAuth, readonly ProblemCode[]>> = {
   none: [],
+  optional: ['invalid_api_key'],
   tenant: ['missing_api_key', 'invalid_api_key', 'wrong_scope', 'rate_limited'],
   admin: ['missing_api_key', 'invalid_api_key', 'wrong_scope'],
 }
@@ -25,7 +26,7 @@ export function problemsOf(route: RouteContract): readonly ProblemCode[] {
     ...new Set([
       ...ofAuth[route.auth],
       ...(route.body ? ofBody : []),
-      ...(takesQuery || route.auth !== 'none' ? (['invalid_request'] as const) : []),
+      ...(takesQuery || route.auth === 'tenant' || route.auth === 'admin' ? (['invalid_request'] as const) : []),
       ...route.problems,
       ...common,
     ]),
@@ -70,7 +71,9 @@ function operation(route: RouteContract, schemas: Components): Json {
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     tags: [route.tag],
-    security: route.auth === 'none' ? [] : [{ apiKey: [] }],
+    security: { none: [], optional: [{}, { apiKey: [] }], tenant: [{ apiKey: [] }], admin: [{ apiKey: [] }] }[
+      route.auth
+    ],
     parameters: [
       ...parameters('path', route.params),
       ...parameters('query', route.query),

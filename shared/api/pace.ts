@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { fractionSchema } from './common.ts'
 
 const timeSchema = z
   .string()
@@ -28,10 +29,7 @@ export const paceSchema = z
       .max(10 * 60_000)
       .optional()
       .meta({ description: 'At least so many milliseconds between two sends of the connection.' }),
-    jitter: z
-      .number()
-      .min(0)
-      .max(5)
+    jitter: fractionSchema(0, 5)
       .optional()
       .meta({ description: 'Lengthens each gap by a random share of up to this; 0.5 adds up to half.' }),
     typing: z.boolean().optional().meta({ description: 'Shows "typing…" before each message, by its length.' }),

@@ -29,6 +29,7 @@ import {
 } from './dead-letters.ts'
 import { erasurePageSchema, erasureSchema, startErasureSchema } from './erasures.ts'
 import { fleetSchema } from './fleet.ts'
+import { healthSchema } from './health.ts'
 import { importBytesMax, importConnectionSchema } from './imports.ts'
 import { liveTicketSchema } from './live.ts'
 import { createMediaSchema, mediaSchema, newMediaSchema, preferSchema } from './media.ts'
@@ -60,9 +61,10 @@ export type HttpFunction =
   | 'dead-letters'
   | 'fleet'
   | 'webhooks'
+  | 'health'
   | 'public'
-/** `tenant`: a business profile's key; `admin`: the admin key; `none`: anybody. */
-export type HttpAuth = 'tenant' | 'admin' | 'none'
+/** `tenant`: a business profile's key; `admin`: the admin key; `optional`: anybody, and the admin key shows more; `none`: anybody. */
+export type HttpAuth = 'tenant' | 'admin' | 'optional' | 'none'
 
 export interface ResponseContract {
   readonly status: number
@@ -91,7 +93,7 @@ interface TenantRoute {
 }
 
 interface OtherRoute {
-  readonly auth: 'admin' | 'none'
+  readonly auth: 'admin' | 'optional' | 'none'
   readonly scope?: never
 }
 
@@ -779,17 +781,20 @@ export const routes = {
   health: {
     method: 'GET',
     path: '/health',
-    function: 'public',
-    auth: 'none',
+    function: 'health',
+    auth: 'optional',
     operationId: 'health',
     tag: 'Service',
-    summary: 'Says that the API answers.',
+    summary:
+      'Says whether this deployment can serve; with the admin key also how workers, partitions and dead letters are.',
+    description:
+      '`503` where its tables cannot be read: send calls elsewhere. Workers that are missing do not make it unhealthy, since sends are accepted and wait for them; the details tell.',
     params: noParams,
     query: z.object({}),
     response: {
       status: 200,
-      description: 'It answers.',
-      body: z.strictObject({ status: z.literal('ok') }).meta({ id: 'Health' }),
+      description: 'It can serve.',
+      body: healthSchema,
     },
     problems: [],
   },

@@ -71,10 +71,10 @@ export const updateWebhookSchema = z
     events: eventFilterSchema.nullable().optional(),
     connectionIds: connectionFilterSchema.nullable().optional(),
     headers: headersSchema.nullable().optional(),
-    state: z
-      .enum(['active', 'paused'])
-      .optional()
-      .meta({ description: '`paused`: events wait, up to 14 days. `active`: what waits goes out, in order.' }),
+    state: z.enum(['active', 'paused']).optional().meta({
+      description:
+        '`paused`: events wait, up to 14 days or `retention.eventsDays`. `active`: what waits goes out, in order.',
+    }),
   })
   .refine((body) => Object.values(body).some((value) => value !== undefined), 'must name something to change')
   .meta({ id: 'UpdateWebhook' })

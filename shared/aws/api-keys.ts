@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { DeleteCommand, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
-import type { CallLimits } from '../domain/tenancy.ts'
+import type { CallLimits, Retention } from '../domain/tenancy.ts'
 import type { BusinessProfileId, IsoTime } from '../domain/words.ts'
 import { profileKey, profileOf, profilePk } from './business-profiles.ts'
 import { attributeNames, putIf, update } from './expressions.ts'
@@ -21,6 +21,9 @@ export interface ApiKey {
   readonly lastUsedAt?: IsoTime
 }
 
+/** What calls themselves write: entries of the audit log, and media. */
+type RetentionOfCalls = Pick<Retention, 'auditDays' | 'mediaDays'>
+
 export type Authentication =
   | {
       readonly kind: 'valid'
@@ -28,7 +31,7 @@ export type Authentication =
       readonly keyId: string
       readonly scopes: readonly string[]
       readonly limits: CallLimits
-      readonly auditDays?: number
+      readonly retention: RetentionOfCalls
       readonly expiresAt?: IsoTime
     }
   /** Never existed, malformed, or revoked. */
@@ -70,7 +73,7 @@ export interface ApiKeys {
   /** Gives every key of the profile what its calls need of the profile's settings. */
   applySettings(
     businessProfileId: BusinessProfileId,
-    settings: { readonly limits: CallLimits; readonly auditDays?: number },
+    settings: { readonly limits: CallLimits; readonly retention: RetentionOfCalls },
   ): Promise<void>
   /** For a profile's erasure: keys and what leads to them. */
   removeApiKeys(businessProfileId: BusinessProfileId): Promise<number>
@@ -99,6 +102,7 @@ interface Lookup {
   readonly scopes: readonly string[]
   readonly limits?: CallLimits
   readonly auditDays?: number
+  readonly mediaDays?: number
   readonly expiresAt?: IsoTime
   /** Kept here, where every request reads it anyway, so that noting the use mostly costs nothing. */
   readonly lastUsedAt?: IsoTime
@@ -174,8 +178,8 @@ export function apiKeys({ documents, table }: StoreTable): ApiKeys {
     const end = expiresAt === undefined ? {} : { expiresAt }
     const key: ApiKey = { businessProfileId, keyId, label, scopes, createdAt: now, ...end }
     const condition = '#state = :active'
-    const { auditDays } = retention
-    const lookup = { ...lookupKey(hash), businessProfileId, keyId, scopes, limits, auditDays, ...end }
+    const { auditDays, mediaDays } = retention
+    const lookup = { ...lookupKey(hash), businessProfileId, keyId, scopes, limits, auditDays, mediaDays, ...end }
     const created = await transaction(documents, [
       {
         ConditionCheck: {
@@ -250,7 +254,7 @@ export function apiKeys({ documents, table }: StoreTable): ApiKeys {
       return { kind: 'revoked' }
     },
 
-    async applySettings(businessProfileId, { limits, auditDays }) {
+    async applySettings(businessProfileId, { limits, retention: { auditDays, mediaDays } }) {
       const active = (await storedKeys(businessProfileId)).filter(({ revokedAt }) => revokedAt === undefined)
       await Promise.all(
         active.map(({ hash }) =>
@@ -258,7 +262,7 @@ export function apiKeys({ documents, table }: StoreTable): ApiKeys {
             documents.send(
               new UpdateCommand(
                 update(table, lookupKey(hash), {
-                  set: { limits, auditDays: auditDays ?? null },
+                  set: { limits, auditDays: auditDays ?? null, mediaDays: mediaDays ?? null },
                   condition: 'attribute_exists(#pk)',
                 }),
               ),
@@ -284,7 +288,7 @@ export function apiKeys({ documents, table }: StoreTable): ApiKeys {
       const item = await read(lookupKey(hash))
       if (item === undefined) return { kind: 'unknown' }
       const lookup = item as unknown as Lookup
-      const { businessProfileId, keyId, scopes, limits = {}, auditDays, expiresAt } = lookup
+      const { businessProfileId, keyId, scopes, limits = {}, auditDays, mediaDays, expiresAt } = lookup
       if (expiresAt !== undefined && Date.parse(expiresAt) <= Date.parse(now)) return { kind: 'expired' }
       // The note is for people; a request is not refused because it failed.
       await noteUse(lookup, hash, now).catch(() => undefined)
@@ -294,7 +298,10 @@ export function apiKeys({ documents, table }: StoreTable): ApiKeys {
         keyId,
         scopes,
         limits,
-        ...(auditDays === undefined ? {} : { auditDays }),
+        retention: {
+          ...(auditDays === undefined ? {} : { auditDays }),
+          ...(mediaDays === undefined ? {} : { mediaDays }),
+        },
         ...(expiresAt === undefined ? {} : { expiresAt }),
       }
     },

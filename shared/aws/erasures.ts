@@ -25,6 +25,10 @@ export interface Erasure {
   readonly erasedConnections: number
   /** Every connection that was found, so that what it leaves is found after it is gone. */
   readonly connectionIds: readonly ConnectionId[]
+  /** The same of webhooks. */
+  readonly webhookIds?: readonly string[]
+  /** Since when nothing is there any more that others could add to: absent while there is. */
+  readonly quietSince?: IsoTime
   readonly createdAt: IsoTime
   readonly updatedAt: IsoTime
   readonly endedAt?: IsoTime
@@ -45,6 +49,8 @@ export interface Erasures {
       readonly messages?: number
       readonly connections?: number
       readonly connectionIds?: readonly ConnectionId[]
+      readonly webhookIds?: readonly string[]
+      readonly quietSince?: IsoTime
     },
     now: IsoTime,
   ): Promise<void>
@@ -128,12 +134,12 @@ export function erasures({ documents, table }: StoreTable): Erasures {
       return found.filter((erasure) => erasure !== undefined)
     },
 
-    async note(erasure, { progress, messages = 0, connections = 0, connectionIds }, now) {
+    async note(erasure, { messages = 0, connections = 0, ...set }, now) {
       await conditional(() =>
         documents.send(
           new UpdateCommand(
             update(table, recordKey(erasure), {
-              set: { progress, connectionIds, updatedAt: now },
+              set: { ...set, updatedAt: now },
               compute: {
                 erasedMessages: '#erasedMessages + :messages',
                 erasedConnections: '#erasedConnections + :connections',

@@ -1,13 +1,14 @@
-import { DeleteCommand, GetCommand, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb'
+import { GetCommand, ScanCommand } from '@aws-sdk/lib-dynamodb'
 import type { ConnectionRow } from '../domain/stores/connections.ts'
-import type { ConnectionRef } from '../domain/words.ts'
+import type { BusinessProfileId, ConnectionRef } from '../domain/words.ts'
+import { profilePk } from './business-profiles.ts'
 import { attributeNames, putIf } from './expressions.ts'
 import { sha256Hex } from './ids.ts'
-import { conditional, type StoreTable } from './requests.ts'
+import { type StoreTable, transaction } from './requests.ts'
 
 /** Which connection a device's folder was imported into, so that no device gets two. */
 export interface ImportedDevices {
-  /** `taken`: an import of the same device holds it. 1 WCU. */
+  /** `taken`: an import of the same device holds it. 4 WCU. */
   claim(
     identity: string,
     ref: ConnectionRef,
@@ -16,39 +17,48 @@ export interface ImportedDevices {
   release(identity: string, ref: ConnectionRef): Promise<void>
 }
 
-const keyOf = (identity: string) => ({ pk: `device#${sha256Hex(identity)}`, sk: 'device' })
+const keyOf = (identity: string) => deviceKey(deviceNote(identity))
+/** A claim is noted with its profile, too, so that the profile's erasure finds it: `device#<hash>` is one item's `pk` and the other's `sk`. */
+const deviceNote = (identity: string): string => `device#${sha256Hex(identity)}`
+export const isDeviceNote = (sk: string): boolean => sk.startsWith('device#')
+export const deviceKey = (note: string) => ({ pk: note, sk: 'device' })
+const noteKey = (businessProfileId: BusinessProfileId, identity: string) => ({
+  pk: profilePk(businessProfileId),
+  sk: deviceNote(identity),
+})
 
 export function importedDevices({ documents, table }: StoreTable): ImportedDevices {
   return {
     async claim(identity, { businessProfileId, connectionId }) {
       const item = { ...keyOf(identity), businessProfileId, connectionId }
-      const put = await conditional(() =>
-        documents.send(new PutCommand(putIf(table, item, 'attribute_not_exists(#pk)'))),
-      )
+      const put = await transaction(documents, [
+        { Put: putIf(table, item, 'attribute_not_exists(#pk)') },
+        { Put: { TableName: table, Item: { ...noteKey(businessProfileId, identity), connectionId } } },
+      ])
       if (put.kind === 'landed') return { kind: 'claimed' }
       const { Item } = await documents.send(
         new GetCommand({ TableName: table, Key: keyOf(identity), ConsistentRead: true }),
       )
-      const by = Item ?? put.item ?? {}
+      const by = Item ?? put.refusals[0]?.item ?? {}
       return {
         kind: 'taken',
         by: { businessProfileId: String(by.businessProfileId), connectionId: String(by.connectionId) },
       }
     },
 
-    async release(identity, { connectionId }) {
-      const condition = '#connectionId = :connectionId'
-      await conditional(() =>
-        documents.send(
-          new DeleteCommand({
-            TableName: table,
-            Key: keyOf(identity),
-            ConditionExpression: condition,
-            ExpressionAttributeNames: attributeNames(condition),
-            ExpressionAttributeValues: { ':connectionId': connectionId },
-          }),
-        ),
-      )
+    async release(identity, { businessProfileId, connectionId }) {
+      // A claim of earlier versions has no note.
+      const condition = 'attribute_not_exists(#connectionId) OR #connectionId = :connectionId'
+      const removal = (key: { readonly pk: string; readonly sk: string }) => ({
+        Delete: {
+          TableName: table,
+          Key: key,
+          ConditionExpression: condition,
+          ExpressionAttributeNames: attributeNames(condition),
+          ExpressionAttributeValues: { ':connectionId': connectionId },
+        },
+      })
+      await transaction(documents, [removal(keyOf(identity)), removal(noteKey(businessProfileId, identity))])
     },
   }
 }

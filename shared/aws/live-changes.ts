@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { PutCommand } from '@aws-sdk/lib-dynamodb'
 import type { BusinessProfileId, ConnectionId, EpochMs, MessageId } from '../domain/words.ts'
+import { deleteItems } from './deleting-items.ts'
 import { attributeNames } from './expressions.ts'
 import { queryAll, type StoreTable, withoutConflict } from './requests.ts'
 
@@ -24,6 +25,8 @@ export interface LiveChanges {
   ): Promise<void>
   /** Consistent. Each message once, in the order of its last change. */
   since(businessProfileId: BusinessProfileId, ms: EpochMs): Promise<readonly ChangedMessage[]>
+  /** All that is remembered of a profile. */
+  erase(businessProfileId: BusinessProfileId): Promise<void>
 }
 
 /** Names of messages in one item: some 40 KB. */
@@ -33,9 +36,10 @@ const partition = (businessProfileId: BusinessProfileId): string => `changes#${b
 const order = (ms: EpochMs): string => new Date(ms).toISOString()
 
 /**
- * In the table of tickets and sockets. `note` 1 WCU per 16 messages; `since` 1 RCU per 4 KB.
+ * In the table of tickets and sockets. `note` 1 WCU per 16 messages; `since` 1 RCU per 4 KB; `erase` as `since`, and 1 WCU per KB.
  */
-export function liveChanges({ documents, table }: StoreTable): LiveChanges {
+export function liveChanges(store: StoreTable): LiveChanges {
+  const { documents, table } = store
   return {
     async note(businessProfileId, messages, nowMs, keptMs) {
       const names = [...new Set(messages.map(({ connectionId, messageId }) => `${connectionId} ${messageId}`))]
@@ -68,6 +72,23 @@ export function liveChanges({ documents, table }: StoreTable): LiveChanges {
         const [connectionId = '', messageId = ''] = name.split(' ')
         return { connectionId, messageId }
       })
+    },
+
+    async erase(businessProfileId) {
+      const pk = partition(businessProfileId)
+      const condition = '#pk = :pk'
+      const entries = await queryAll(documents, {
+        TableName: table,
+        ConsistentRead: true,
+        KeyConditionExpression: condition,
+        ProjectionExpression: '#sk',
+        ExpressionAttributeNames: attributeNames(condition, '#sk'),
+        ExpressionAttributeValues: { ':pk': pk },
+      })
+      await deleteItems(
+        store,
+        entries.map(({ sk }) => ({ pk, sk: String(sk) })),
+      )
     },
   }
 }

@@ -25,8 +25,8 @@ export interface TableDefinition {
   readonly indexes: readonly IndexDefinition[]
   /** Attribute that holds the end of an item's life in seconds since 1970. */
   readonly ttl?: string
-  /** `NEW_AND_OLD_IMAGES`: changes of this table are published. */
-  readonly stream?: 'NEW_AND_OLD_IMAGES'
+  /** `NEW_AND_OLD_IMAGES`: changes of this table are published. `KEYS_ONLY`: somebody must know which items go. */
+  readonly stream?: 'NEW_AND_OLD_IMAGES' | 'KEYS_ONLY'
 }
 
 export const tableNames = ['connections', 'messages', 'fleet', 'auth', 'live', 'accounts', 'media', 'webhooks'] as const
@@ -63,7 +63,13 @@ export const tables: Readonly<Record<TableName, TableDefinition>> = {
     stream: 'NEW_AND_OLD_IMAGES',
   },
   accounts: { partitionKey: text('pk'), sortKey: text('sk'), indexes: [], ttl: 'expireAt' },
-  media: { partitionKey: text('businessProfileId'), sortKey: text('mediaId'), indexes: [], ttl: 'expireAt' },
+  media: {
+    partitionKey: text('businessProfileId'),
+    sortKey: text('mediaId'),
+    indexes: [],
+    ttl: 'expireAt',
+    stream: 'KEYS_ONLY',
+  },
   webhooks: {
     partitionKey: text('pk'),
     sortKey: text('sk'),

@@ -8,6 +8,7 @@ import {
   QueryCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb'
+import { eventsDaysDefault } from '../domain/tenancy.ts'
 import type { LaneRef, WebhookRef } from '../domain/webhooks.ts'
 import type { EpochMs, IsoTime } from '../domain/words.ts'
 import { attributeNames, putIf, update } from './expressions.ts'
@@ -50,14 +51,18 @@ export const dueShards = 8
 /** The sweep may ring for a lane whose doorbell was never confirmed after this, and for others after that: milliseconds. */
 const unrungGraceMs = 15_000
 const rungGraceMs = 150_000
-/** How long events wait for a paused endpoint, and dead ones for a replay. */
-export const keptDays = 14
 const daySeconds = 86_400
 const batchMax = 25
 
+/** `keptDays`: how long events wait, for a paused endpoint too, and dead ones for a replay; a fortnight where it is not given. */
 export interface WebhookLanes {
   /** Puts the events into the lane. `ring`: nobody has rung for it, do so and say `rung`. */
-  enqueue(lane: LaneRef, events: readonly PendingEvent[], nowMs: EpochMs): Promise<{ readonly ring: boolean }>
+  enqueue(
+    lane: LaneRef,
+    events: readonly PendingEvent[],
+    nowMs: EpochMs,
+    keptDays?: number,
+  ): Promise<{ readonly ring: boolean }>
   rung(lane: LaneRef, nowMs: EpochMs): Promise<void>
   get(lane: LaneRef): Promise<Lane | undefined>
   /** First in first; consistent. */
@@ -74,9 +79,16 @@ export interface WebhookLanes {
   /** Open, but nobody rings: its endpoint is paused. */
   park(lane: LaneRef): Promise<void>
   /** Out of the lane and among the dead letters, in one. */
-  bury(lane: LaneRef, event: PendingEvent, attempts: number, error: string, nowMs: EpochMs): Promise<void>
+  bury(
+    lane: LaneRef,
+    event: PendingEvent,
+    attempts: number,
+    error: string,
+    nowMs: EpochMs,
+    keptDays?: number,
+  ): Promise<void>
   /** Out of the dead letters and into the lane, at the place that it had. */
-  revive(lane: LaneRef, event: DeadEvent, nowMs: EpochMs): Promise<void>
+  revive(lane: LaneRef, event: DeadEvent, nowMs: EpochMs, keptDays?: number): Promise<void>
   /** Dead letters of a webhook by the time of the event, oldest first. */
   dead(
     ref: WebhookRef,
@@ -149,7 +161,7 @@ export function webhookLanes({ documents, table }: StoreTable): WebhookLanes {
     }
   }
 
-  async function open(lane: LaneRef, nowMs: EpochMs): Promise<boolean> {
+  async function open(lane: LaneRef, nowMs: EpochMs, keptDays: number): Promise<boolean> {
     const shard = partitionOf(`${of(lane)}#${lane.lane}`, dueShards)
     const { Attributes } = await documents.send(
       new UpdateCommand({
@@ -171,18 +183,19 @@ export function webhookLanes({ documents, table }: StoreTable): WebhookLanes {
     return Attributes?.rung !== true
   }
 
-  const pendingItem = (lane: LaneRef, event: PendingEvent, nowMs: EpochMs) => ({
+  const pendingItem = (lane: LaneRef, event: PendingEvent, nowMs: EpochMs, keptDays: number) => ({
     ...pendingKey(lane, event),
     ...event,
     expireAt: expiry(nowMs, keptDays),
   })
 
   return {
-    async enqueue(lane, events, nowMs) {
+    async enqueue(lane, events, nowMs, keptDays = eventsDaysDefault) {
       // Two of one place may not be in one request; the later one says the same.
       const byPlace = new Map(events.map((event) => [event.order, event]))
-      await batch([...byPlace.values()].map((event) => ({ PutRequest: { Item: pendingItem(lane, event, nowMs) } })))
-      return { ring: await open(lane, nowMs) }
+      const items = [...byPlace.values()].map((event) => pendingItem(lane, event, nowMs, keptDays))
+      await batch(items.map((Item) => ({ PutRequest: { Item } })))
+      return { ring: await open(lane, nowMs, keptDays) }
     },
 
     async rung(lane, nowMs) {
@@ -241,7 +254,7 @@ export function webhookLanes({ documents, table }: StoreTable): WebhookLanes {
       await change(lane, { rung: null, dueShard: null, dueAt: null, attempts: null, nextAttemptAt: null })
     },
 
-    async bury(lane, event, attempts, error, nowMs) {
+    async bury(lane, event, attempts, error, nowMs, keptDays = eventsDaysDefault) {
       const dead: DeadEvent = { ...event, lane: lane.lane, diedAt: iso(nowMs), attempts, error }
       await transaction(documents, [
         { Delete: { TableName: table, Key: pendingKey(lane, event) } },
@@ -254,7 +267,7 @@ export function webhookLanes({ documents, table }: StoreTable): WebhookLanes {
       ])
     },
 
-    async revive(lane, event, nowMs) {
+    async revive(lane, event, nowMs, keptDays = eventsDaysDefault) {
       const { lane: _lane, diedAt: _diedAt, attempts: _attempts, error: _error, ...pending } = event
       const again: PendingEvent = { ...pending, waitingSince: iso(nowMs) }
       // Whoever else revives it at the same moment has done what was asked.
@@ -267,7 +280,7 @@ export function webhookLanes({ documents, table }: StoreTable): WebhookLanes {
             ExpressionAttributeNames: { '#pk': 'pk' },
           },
         },
-        { Put: { TableName: table, Item: pendingItem(lane, again, nowMs) } },
+        { Put: { TableName: table, Item: pendingItem(lane, again, nowMs, keptDays) } },
       ])
     },
 

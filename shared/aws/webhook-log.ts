@@ -1,8 +1,9 @@
 import { PutCommand } from '@aws-sdk/lib-dynamodb'
+import { eventsDaysDefault } from '../domain/tenancy.ts'
 import type { WebhookRef } from '../domain/webhooks.ts'
 import type { ConnectionId, IsoTime } from '../domain/words.ts'
 import { queryPage, type StoreTable } from './requests.ts'
-import { expiry, keptDays, logPk } from './webhook-lanes.ts'
+import { expiry, logPk } from './webhook-lanes.ts'
 
 /** One attempt to deliver one event. */
 export interface LoggedDelivery {
@@ -20,8 +21,8 @@ export interface LoggedDelivery {
 }
 
 export interface WebhookLog {
-  /** Kept for 14 days. 1 WCU. */
-  add(ref: WebhookRef, delivery: LoggedDelivery): Promise<void>
+  /** @param keptDays a fortnight where it is not given. 1 WCU. */
+  add(ref: WebhookRef, delivery: LoggedDelivery, keptDays?: number): Promise<void>
   /** Newest first. `next` is the sort key to go on behind. */
   list(
     ref: WebhookRef,
@@ -32,7 +33,7 @@ export interface WebhookLog {
 
 export function webhookLog({ documents, table }: StoreTable): WebhookLog {
   return {
-    async add(ref, delivery) {
+    async add(ref, delivery, keptDays = eventsDaysDefault) {
       const { at, deliveryId } = delivery
       await documents.send(
         new PutCommand({

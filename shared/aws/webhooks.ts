@@ -28,6 +28,8 @@ export interface Webhooks {
   list(businessProfileId: BusinessProfileId): Promise<readonly Webhook[]>
   /** @param version where given, only if the row has it */
   change(ref: WebhookRef, change: WebhookChange, now: IsoTime, version?: number): Promise<WebhookOutcome>
+  /** What follows from its profile's settings; its version stays. */
+  configure(ref: WebhookRef, settings: { readonly eventsDays?: number }): Promise<void>
   pause(ref: WebhookRef, reason: PauseReason, message: string, now: IsoTime, version?: number): Promise<WebhookOutcome>
   /** Active again, with nothing against it. */
   resume(ref: WebhookRef, now: IsoTime, version?: number): Promise<WebhookOutcome>
@@ -105,6 +107,16 @@ export function webhookStore({ documents, table }: StoreTable): Webhooks {
     },
 
     change: (ref, change, now, version) => write(ref, { ...change }, now, version),
+
+    async configure(ref, { eventsDays }) {
+      await conditional(() =>
+        documents.send(
+          new UpdateCommand(
+            update(table, keyOf(ref), { set: { eventsDays: eventsDays ?? null }, condition: 'attribute_exists(#pk)' }),
+          ),
+        ),
+      )
+    },
 
     pause: (ref, reason, message, now, version) =>
       write(ref, { state: 'paused', paused: { reason, message, at: now }, retryAt: null }, now, version),

@@ -1,4 +1,5 @@
 import type { MediaKind } from './content.ts'
+import type { EpochMs } from './words.ts'
 
 /**
  * What WhatsApp's apps show of each kind. Checked where a medium is registered (as declared) and where it is sent (as its
@@ -97,3 +98,14 @@ function fits(declared: string, sniffed: string): boolean {
 function refused(why: string): MediumVerdict {
   return { kind: 'refused', why }
 }
+
+const dayMs = 86_400_000
+
+/**
+ * When a medium's time is over, in seconds since 1970.
+ *
+ * @param keptMs the deployment's own: its bucket keeps nothing longer
+ * @param profileDays of its business profile
+ */
+export const mediumExpiry = (nowMs: EpochMs, keptMs: number, profileDays?: number): number =>
+  Math.floor((nowMs + Math.min(keptMs, (profileDays ?? Number.POSITIVE_INFINITY) * dayMs)) / 1_000)

@@ -25,12 +25,15 @@ export interface CallLimits {
 /** Days that things are kept. A change holds for what is written from then on. */
 export interface Retention {
   readonly messagesDays?: number
+  /** Events that wait for a webhook, those that it did not take, and the log of deliveries. */
   readonly eventsDays?: number
+  /** Never longer than the deployment's own, after which the bucket itself deletes. */
   readonly mediaDays?: number
   readonly auditDays?: number
 }
 
 export const noSettings: ProfileSettings = { quotas: {}, limits: {}, retention: {} }
 
-/** Days that audit entries are kept where the profile says nothing. */
+/** Days that audit entries, and events on their way to webhooks, are kept where the profile says nothing. */
 export const auditDaysDefault = 365
+export const eventsDaysDefault = 14

@@ -42,6 +42,8 @@ export interface Webhook extends WebhookRef {
   readonly paused?: { readonly reason: PauseReason; readonly message: string; readonly at: IsoTime }
   /** From when on its events have a day: those that waited while it was paused too. */
   readonly resumedAt?: IsoTime
+  /** How long its profile keeps events; absent: as long as everybody. */
+  readonly eventsDays?: number
   /** Rises with what its owner changes, and with a pause. */
   readonly version: number
   readonly createdAt: IsoTime

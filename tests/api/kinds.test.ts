@@ -29,6 +29,11 @@ const kinds: readonly (readonly [string, Readonly<Record<string, unknown>>, obje
   ],
   ['location', { type: 'location', location: { latitude: 6.9, longitude: 79.8, name: 'Tea House' } }],
   [
+    'location with a fraction that no table holds',
+    { type: 'location', location: { latitude: 1e-140, longitude: 79.123456789012 } },
+    { type: 'location', location: { latitude: 0, longitude: 79.123456789 } },
+  ],
+  [
     'contacts',
     {
       type: 'contacts',

@@ -27,7 +27,14 @@ export function accountsContract(name: string, fresh: () => Promise<Accounts>): 
     test('a key is `hf_<keyId>_<secret>` and names its business profile and scopes', async () => {
       const { key, secret } = await created()
       expect(secret).toMatch(new RegExp(`^hf_${key.keyId}_[0-9A-Za-z_-]{43}$`))
-      const valid = { kind: 'valid', businessProfileId: 'bp_1', keyId: key.keyId, scopes: newKey.scopes, limits: {} }
+      const valid = {
+        kind: 'valid',
+        businessProfileId: 'bp_1',
+        keyId: key.keyId,
+        scopes: newKey.scopes,
+        limits: {},
+        retention: {},
+      }
       expect(await accounts.authenticate(secret, at(1))).toEqual(valid)
     })
 
@@ -136,8 +143,13 @@ export function accountsContract(name: string, fresh: () => Promise<Accounts>): 
       })
       expect(await accounts.updateBusinessProfile('bp_2', { name: 'x' }, at(2))).toEqual({ kind: 'not_found' })
       const { secret } = await created()
-      await accounts.applySettings('bp_1', { limits: { sendsPerSecond: 2 }, auditDays: 9 })
-      expect(await accounts.authenticate(secret, at(3))).toMatchObject({ limits: { sendsPerSecond: 2 }, auditDays: 9 })
+      await accounts.applySettings('bp_1', { limits: { sendsPerSecond: 2 }, retention: { auditDays: 9, mediaDays: 3 } })
+      expect(await accounts.authenticate(secret, at(3))).toMatchObject({
+        limits: { sendsPerSecond: 2 },
+        retention: { auditDays: 9, mediaDays: 3 },
+      })
+      await accounts.applySettings('bp_1', { limits: {}, retention: {} })
+      expect(await accounts.authenticate(secret, at(3))).toMatchObject({ limits: {}, retention: {} })
     })
 
     test('a profile that is being erased gets no key and no change, and its keys are gone', async () => {

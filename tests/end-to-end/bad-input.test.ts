@@ -1,8 +1,11 @@
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Rest, rest } from './callers.ts'
+import { expectContractKept } from './contract/kept.ts'
 import { type RunningPlace, startPlace } from './place.ts'
 import { Story } from './story.ts'
+import { Tenants } from './tenants/tenant.ts'
+import { leaksIn, walkIds, walkLists } from './tenants/walk.ts'
 
 let place: RunningPlace
 let story: Story
@@ -11,7 +14,7 @@ let connection: string
 const json = { 'content-type': 'application/json' }
 
 beforeAll(async () => {
-  place = await startPlace()
+  place = await startPlace({ targets: 'any' })
   story = new Story(place, { stepMs: 30_000 })
   await story.adminCreatesProfileAndKey()
   await story.clientWatches()
@@ -108,16 +111,14 @@ describe('a key that is not right', () => {
     expect(await problemOf(await story.admin.get('/connections'))).toMatchObject({ status: 403 })
   })
 
-  it('another tenant finds nothing', async () => {
-    const other = new Story(place, { stepMs: 30_000 })
-    await other.adminCreatesProfileAndKey()
-    for (const path of ['', '/qr', '/messages']) {
-      const answer = await other.tenant.get(`/connections/${connection}${path}`)
-      expect(await problemOf(answer)).toMatchObject({ status: 404, code: 'connection_not_found' })
-    }
-    const sent = await other.tenant.post(`/connections/${connection}/messages`, text)
-    expect(await problemOf(sent)).toMatchObject({ status: 404, code: 'connection_not_found' })
-    expect((await other.tenant.get('/connections')).body.items).toEqual([])
+  it('another tenant finds nothing, on no route', async () => {
+    const makers = new Tenants(place)
+    const [owner, stranger] = await Promise.all([makers.make('marka1'), makers.make('markb2')])
+    makers.close()
+    expect(await walkLists(owner, stranger)).toEqual([])
+    const steps = await walkIds(owner, stranger.rest)
+    expect(steps.length).toBeGreaterThan(40)
+    expect(leaksIn(steps, owner)).toEqual([])
   })
 })
 
@@ -176,3 +177,6 @@ describe('the live API', () => {
     expect(await outcome()).toBe('refused')
   })
 })
+
+it('the served contract is kept by every operation, for good requests and bad ones', () =>
+  expectContractKept(place, story, 1))

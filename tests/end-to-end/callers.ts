@@ -69,15 +69,21 @@ export class Watcher {
     socket.on('close', (code) => this.#arrivals.emit('frame', `the socket closed with ${code}`))
   }
 
-  static async open(caller: Rest, liveUrl: string): Promise<Watcher> {
+  static async open(caller: Rest, liveUrl: string, query: Record<string, string> = {}): Promise<Watcher> {
     const { body } = await caller.post('/live/tickets')
-    const socket = new WebSocket(`${liveUrl}?ticket=${encodeURIComponent(body.ticket)}`)
+    const socket = new WebSocket(`${liveUrl}?${new URLSearchParams({ ticket: body.ticket, ...query })}`)
     const watcher = new Watcher(socket)
     await new Promise<void>((resolve, reject) => {
       socket.once('open', resolve)
       socket.once('error', reject)
     })
     return watcher
+  }
+
+  /** Says something on the socket, and gives what it is answered with. */
+  ask(request: object): Promise<Frame> {
+    this.#socket.send(JSON.stringify(request))
+    return this.next('the answer', ({ event }) => ['subscribed', 'pong', 'error'].includes(event))
   }
 
   /** Waits for a frame after the last one found; says what came instead when it does not come. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, rest } from './callers.ts'
 import { type RunningPlace, startPlace } from './place.ts'
 import { animatedWebp, mp3, mp4, opus, pdf, png, type SampleFile } from './sample-media.ts'
+import { Stored } from './stored.ts'
 import { Story } from './story.ts'
 
 const business = '+94714515253'
@@ -27,6 +28,9 @@ beforeAll(async () => {
   place = await startPlace({ environmentOverrides: { containers: { connector: { LINK_TARGETS: 'any' } } } })
   story = new Story(place, { stepMs: 60_000 })
   await story.adminCreatesProfileAndKey()
+  const retention = JSON.stringify({ retention: { messagesDays: 3, mediaDays: 2 } })
+  const profile = `/admin/business-profiles/${story.businessProfileId}`
+  await story.admin.raw('PATCH', profile, retention, { 'content-type': 'application/json' })
   await story.clientWatches()
   await story.phoneIsLinkedByQr()
   const participants = [digits(business)]
@@ -264,6 +268,28 @@ it('a reply to a message that does not exist fails, and says which field is wron
   expect(data).toMatchObject({
     error: { code: 'invalid_content', message: expect.stringMatching(/^context\.message_id: /) },
   })
+})
+
+it('everything ends when its business profile says, and the bytes of a medium with its row', async () => {
+  const stored = new Stored(place)
+  const ofProfile = await stored.items(({ item }) => item.businessProfileId === story.businessProfileId)
+  const days = ({ item }: (typeof ofProfile)[number]) =>
+    Math.round((Number(item.expireAt) - Date.now() / 1_000) / 86_400)
+  const media = ofProfile.filter(({ table }) => table === 'Media')
+  expect(new Set(media.map(({ item }) => item.origin))).toEqual(new Set(['upload', 'link', 'message']))
+  expect(new Set(media.map(days))).toEqual(new Set([2]))
+  const messages = ofProfile.filter(({ table, item }) => table === 'Messages' && item.direction !== undefined)
+  expect(new Set(messages.map(({ item }) => item.direction))).toEqual(new Set(['inbound', 'outbound']))
+  expect(new Set(messages.map(days))).toEqual(new Set([3]))
+
+  const { businessProfileId } = story
+  const mediaId = String(media.find(({ item }) => item.origin === 'upload')?.item.mediaId)
+  const key = `media/${businessProfileId}/${mediaId}`
+  expect(await stored.objects()).toContain(key)
+  await stored.end('Media', { businessProfileId, mediaId })
+  expect((await story.tenant.get(`/media/${mediaId}`)).status).toBe(404)
+  await expect.poll(() => stored.objects(), { timeout: 120_000, interval: 500 }).not.toContain(key)
+  stored.close()
 })
 
 it('no call was made that the template does not allow', () => {

@@ -6,6 +6,9 @@ import { CallLimit } from '../../functions/http/call-limit.ts'
 import { routeList } from '../../shared/api/routes.ts'
 import { everyScope, scopes } from '../../shared/api/scopes.ts'
 import { type CallRates, callRates } from '../../shared/aws/call-rates.ts'
+import { importedDevices } from '../../shared/aws/imported-devices.ts'
+import { webhookLanes } from '../../shared/aws/webhook-lanes.ts'
+import { webhookLog } from '../../shared/aws/webhook-log.ts'
 import { adminApiKey, type Cloud, lambdaContext, startCloud } from './cloud.ts'
 import { type RestClient, restClient } from './rest-client.ts'
 import { createTenant } from './tenant.ts'
@@ -126,6 +129,22 @@ describe('calls of a key', () => {
     expect((await call('GET', '/audit', { key: calm.key })).status).toBe(200)
   })
 
+  test('sends have a limit of their own, beside that of calls', async () => {
+    const { businessProfileId, key } = await createTenant(call)
+    const path = `/admin/business-profiles/${businessProfileId}`
+    await call('PATCH', path, { key: adminApiKey, body: { limits: { sendsPerSecond: 1 } } })
+    const { connectionId } = (await connect(key)).json
+    const body = { to: '+4915550000002', type: 'text', text: { body: 'hi' } }
+    const answers = []
+    for (let n = 0; n < 30; n++)
+      answers.push(await call('POST', `/connections/${connectionId}/messages`, { key, body }))
+    const refused = answers.filter(({ status }) => status === 429)
+    expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThan(0)
+    expect(refused[0]).toMatchObject({ json: { code: 'rate_limited', detail: 'At most 1 sends a second.' } })
+    expect(Number(refused[0]?.headers['retry-after'])).toBeGreaterThan(0)
+    expect((await call('GET', `/connections/${connectionId}`, { key })).status).toBe(200)
+  })
+
   test('over several processes together stay within the rate, with far fewer writes than calls', async () => {
     let nowMs = 1_000_000
     let writes = 0
@@ -190,7 +209,7 @@ describe('erasure', () => {
       new UpdateCommand({
         TableName: table,
         Key: { pk: item?.pk, sk: erasureId },
-        UpdateExpression: 'SET createdAt = :long',
+        UpdateExpression: 'SET createdAt = :long, quietSince = :long',
         ExpressionAttributeValues: { ':long': '2020-01-01T00:00:00.000Z' },
       }),
     )
@@ -215,10 +234,35 @@ describe('erasure', () => {
     expect((await call('GET', path, { key })).json).toMatchObject({ state: 'done', erasedMessages: 2 })
   })
 
+  /** Items of any table that name the profile, or any of its own ids. */
+  const itemsWith = async (ids: readonly string[]) => {
+    const found: { readonly table: string; readonly pk: string }[] = []
+    for (const [name, { documents, table }] of Object.entries(cloud.tables)) {
+      const { Items = [] } = await documents.send(new ScanCommand({ TableName: table, ConsistentRead: true }))
+      for (const item of Items) {
+        if (ids.some((id) => JSON.stringify(item).includes(id))) found.push({ table: name, pk: String(item.pk) })
+      }
+    }
+    return found
+  }
+
   test('of a business profile logs out first, then leaves nothing but its own record', async () => {
     const { businessProfileId, key } = await createTenant(call)
     const { connectionId } = (await connect(key)).json
     await send(key, connectionId, '+4915550000002')
+    const medium = await call('POST', '/media', { key, body: { contentType: 'image/png', size: 10 } })
+    const { documents } = cloud.tables.accounts
+    const identity = `identity of ${businessProfileId}`
+    await importedDevices(cloud.tables.accounts).claim(identity, { businessProfileId, connectionId })
+    await cloud.changes.note(businessProfileId, [{ connectionId, messageId: 'msg_1' }], Date.now(), 86_400_000)
+    const webhookId = await webhookWithAll(businessProfileId, key, connectionId)
+    const ids = [businessProfileId, connectionId, webhookId, medium.json.mediaId]
+    const before = await itemsWith(ids)
+    expect([...new Set(before.map(({ table }) => table))].sort()).toEqual(
+      Object.keys(cloud.tables)
+        .filter((table) => table !== 'fleet')
+        .sort(),
+    )
     const path = `/admin/business-profiles/${businessProfileId}`
     const started = await call('DELETE', path, { key: adminApiKey })
     expect(started).toMatchObject({ status: 202, json: { subject: { kind: 'business_profile' } } })
@@ -230,19 +274,62 @@ describe('erasure', () => {
     expect(row).toMatchObject({ reason: 'deleting', command: { kind: 'delete' } })
     // The worker's part: it logs out, erases the auth state and removes the row.
     await cloud.stores.worker.remove({ businessProfileId, connectionId }, 1)
+    await erase()
+    expect((await progress()).json).toMatchObject({ state: 'running', progress: expect.stringMatching(/last calls/) })
+    // Who had found the webhook before it was removed stores a last event for it.
+    await webhookLanes(cloud.tables.webhooks).enqueue(
+      { businessProfileId, webhookId, lane: connectionId },
+      [waitingEvent('late')],
+      Date.now(),
+    )
     await age(started.json.erasureId)
     await erase()
     expect((await progress()).json).toMatchObject({ state: 'done', erasedConnections: 1 })
     expect((await call('GET', path, { key: adminApiKey })).json.code).toBe('business_profile_not_found')
-    for (const { documents, table } of [cloud.tables.messages, cloud.tables.connections]) {
-      const { Items } = await documents.send(new ScanCommand({ TableName: table }))
-      expect(JSON.stringify(Items)).not.toContain(businessProfileId)
-    }
-    const { documents, table } = cloud.tables.accounts
-    const { Items = [] } = await documents.send(new ScanCommand({ TableName: table }))
-    const left = Items.filter((item) => JSON.stringify(item).includes(businessProfileId)).map(({ pk }) => pk)
-    expect([...new Set(left)].sort()).toEqual(['audit#service', `erasure#${businessProfileId}`])
+    const left = await itemsWith(ids)
+    expect([...new Set(left.map(({ pk }) => pk))].sort()).toEqual(['audit#service', `erasure#${businessProfileId}`])
+    const device = await documents.send(
+      new ScanCommand({
+        TableName: cloud.tables.accounts.table,
+        FilterExpression: 'begins_with(pk, :d)',
+        ExpressionAttributeValues: { ':d': 'device#' },
+      }),
+    )
+    expect(device.Items).toEqual([])
   })
+
+  const waitingEvent = (order: string) => ({
+    order,
+    eventId: `evt_${order}`,
+    event: 'message-received',
+    at: new Date().toISOString(),
+    body: '{}',
+    waitingSince: new Date().toISOString(),
+  })
+
+  /** A webhook with an event that waits, one that was given up, a delivery in its log and a place that is taken. */
+  async function webhookWithAll(businessProfileId: string, key: string, connectionId: string): Promise<string> {
+    const made = await call('POST', '/webhooks', { key, body: { url: 'https://93.184.215.14/hooks' } })
+    expect(made.status).toBe(201)
+    const { webhookId } = made.json
+    const lanes = webhookLanes(cloud.tables.webhooks)
+    const ref = { businessProfileId, webhookId }
+    const lane = { ...ref, lane: connectionId }
+    const events = [waitingEvent('1'), waitingEvent('2')] as const
+    await lanes.enqueue(lane, events, Date.now())
+    await lanes.bury(lane, events[0], 3, 'It answered 500.', Date.now())
+    await lanes.takeSlot(ref, 1, Date.now(), Date.now() + 60_000)
+    const attempt = { eventId: 'evt_1', event: 'message-received', connectionId, attempt: 1 }
+    const at = new Date().toISOString()
+    await webhookLog(cloud.tables.webhooks).add(ref, {
+      ...attempt,
+      deliveryId: 'dlv_1',
+      at,
+      delivered: false,
+      durationMs: 1,
+    })
+    return webhookId
+  }
 })
 
 describe('bytes', () => {

@@ -78,6 +78,7 @@ export async function startCloud() {
     MEDIA_BUCKET: await sqs.bucket('media'),
     PARTITION_QUEUE_PREFIX: partitionUrls[0]?.replace(/partition-0\.fifo$/, ''),
     PARTITION_COUNT: String(partitions),
+    VERSION: '0.0.0-test',
     SENDS_DLQ_URL: urls.sendsDlq,
     SENDS_FIFO_DLQ_URL: urls.sendsFifoDlq,
     PUBLISH_RETRY_QUEUE_URL: urls.publishRetry,
@@ -126,7 +127,7 @@ export async function startCloud() {
     urls,
     drain,
     changes: liveChanges(live),
-    tables: { connections, messages, fleet, live, accounts: accountsTable, webhooks },
+    tables: { connections, messages, fleet, live, accounts: accountsTable, media, webhooks },
     stores: {
       accounts: accounts(accountsTable),
       connections: apiConnections(connections),

@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-dynamodb'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { queueClient } from '../../shared/aws/clients.ts'
 import type { WorkerRow } from '../../shared/domain/stores/fleet.ts'
 import { adminApiKey, type Cloud, startCloud } from './cloud.ts'
 import { type RestClient, restClient } from './rest-client.ts'
@@ -63,4 +66,62 @@ test('a business profile does not', async () => {
   const tenant = await createTenant(call)
   expect(await call('GET', '/admin/fleet', tenant)).toMatchObject({ status: 403, json: { code: 'wrong_scope' } })
   expect(await call('GET', '/admin/fleet')).toMatchObject({ status: 401, json: { code: 'missing_api_key' } })
+})
+
+describe('health', () => {
+  const health = (key?: string) => call('GET', '/health', key === undefined ? {} : { key })
+  const short = { status: 'ok', stage: 'test', version: '0.0.0-test' }
+
+  test('says in short that it can serve, to everybody; how things are only to operators', async () => {
+    expect(await health()).toMatchObject({ status: 200, json: short })
+    const tenant = await createTenant(call)
+    for (const key of [undefined, tenant.key]) expect((await health(key)).json).toEqual(short)
+    expect(await health('hf_nobody')).toMatchObject({ status: 401, json: { code: 'invalid_api_key' } })
+
+    // Of the two partitions one has a living owner, the other one's is dead.
+    await cloud.stores.fleet.take({ partition: 0, epoch: 0 }, 'early', undefined)
+    await cloud.stores.fleet.register(worker('gone', '2026-01-03T00:00:00.000Z'))
+    await cloud.stores.fleet.take({ partition: 1, epoch: 0 }, 'gone', undefined)
+    await cloud.stores.fleet.markDead('gone')
+    await cloud.stores.fleet.renew('late', 4, {
+      connections: 7,
+      state: 'draining',
+      restoring: { done: 3, total: 7 },
+    })
+    await queueClient().send(new SendMessageCommand({ QueueUrl: cloud.urls.publishDlq, MessageBody: 'a frame' }))
+    const { status, json } = await health(adminApiKey)
+    expect([status, json]).toEqual([
+      200,
+      {
+        ...short,
+        details: {
+          attention: ['1 of 2 partitions have no worker.', '1 dead letters in publish.'],
+          workers: { live: 1, draining: 1, connections: 7, maxConnections: 500 },
+          partitions: { total: 2, withoutWorker: 1 },
+          restoring: { done: 3, total: 7 },
+          deadLetters: { sends: 0, 'sends-fifo': 0, doorbells: 0, publish: 1, events: 0, webhooks: 0 },
+        },
+      },
+    ])
+  })
+
+  test('is 503 where a table cannot be read, so that calls are sent elsewhere', async () => {
+    const { documents, table } = cloud.tables.messages
+    await documents.send(new DeleteTableCommand({ TableName: table }))
+    // What was found good a moment ago is good for two seconds.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_000 })
+    const answer = await health()
+    vi.useRealTimers()
+    const key = { AttributeName: 'connectionKey', AttributeType: 'S' } as const
+    await documents.send(
+      new CreateTableCommand({
+        TableName: table,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [key],
+        KeySchema: [{ AttributeName: key.AttributeName, KeyType: 'HASH' }],
+      }),
+    )
+    expect(answer).toMatchObject({ status: 503, json: { code: 'unavailable' }, headers: { 'retry-after': '5' } })
+    expect(answer.text).not.toContain(table)
+  })
 })

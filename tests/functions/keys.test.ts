@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { adminApiKey, type Cloud, startCloud } from './cloud.ts'
 import { type RestClient, restClient } from './rest-client.ts'
 import { createTenant } from './tenant.ts'
@@ -55,6 +55,35 @@ describe('keys', () => {
     expect((await call('DELETE', `${at}/none`, { key: adminApiKey })).json.code).toBe('api_key_not_found')
   })
 
+  /** Of a key that is in use, so that it is remembered. */
+  const code = async (used: string) => (await call('GET', '/connections', { key: used })).json.code
+  const later = (seconds: number) => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1_000 })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('a key that is in use is refused within a minute after it was revoked', async () => {
+    const made = await createTenant(call)
+    expect(await code(made.key)).toBeUndefined()
+    await call('DELETE', `/admin/business-profiles/${made.businessProfileId}/api-keys/${made.keyId}`, {
+      key: adminApiKey,
+    })
+    later(59)
+    expect(await code(made.key)).toBe('invalid_api_key')
+  })
+
+  test('a key that is in use ends at its second; a rotated one goes on until then, beside the new one', async () => {
+    const made = await createTenant(call)
+    const path = `/admin/business-profiles/${made.businessProfileId}/api-keys/${made.keyId}/rotate`
+    const rotated = await call('POST', path, { key: adminApiKey, body: { overlapSeconds: 20 } })
+    const both = async () => [await code(made.key), await code(rotated.json.apiKey)]
+    expect(await both()).toEqual([undefined, undefined])
+    later(15)
+    expect(await both()).toEqual([undefined, undefined])
+    later(6)
+    expect(await both()).toEqual(['invalid_api_key', undefined])
+  })
+
   test('business profiles are listed in pages', async () => {
     const names = ['A', 'B', 'C']
     for (const name of names) await createTenant(call, name)
@@ -81,7 +110,7 @@ describe('keys', () => {
 
 describe('open to everybody', () => {
   test('health and the description of the API need no key', async () => {
-    expect((await call('GET', '/health')).json).toEqual({ status: 'ok' })
+    expect((await call('GET', '/health')).json).toMatchObject({ status: 'ok' })
     expect((await call('GET', '/openapi.json')).json.openapi).toBe('3.1.0')
   })
 

@@ -43,6 +43,7 @@ export async function restClient() {
     'dead-letters': (await import('../../functions/http/dead-letters.ts')).handler,
     fleet: (await import('../../functions/http/fleet.ts')).handler,
     webhooks: (await import('../../functions/http/webhooks.ts')).handler,
+    health: (await import('../../functions/http/health.ts')).handler,
     public: (await import('../../functions/http/public.ts')).handler,
   } satisfies Record<HttpFunction, unknown>
 

@@ -7,6 +7,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { buildHoldfast, type Holdfast } from '../../infra/build.ts'
 import { parseSettings } from '../../infra/settings.ts'
+import { openApiDocument } from '../../shared/api/openapi.ts'
 import { httpRoutes } from '../../shared/api/routes.ts'
 import { tableNames, tables } from '../../shared/aws/tables.ts'
 
@@ -14,6 +15,12 @@ interface Resource {
   readonly Type: string
   // biome-ignore lint/suspicious/noExplicitAny: CloudFormation properties are whatever the resource says
   readonly Properties: any
+}
+
+/** Of an operation in the API's description. */
+interface Described {
+  readonly parameters: readonly { readonly in: string; readonly name: string }[]
+  readonly responses: Readonly<Record<string, { readonly headers?: object }>>
 }
 
 const cdkJson = JSON.parse(readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'))
@@ -109,17 +116,50 @@ describe('the synthesized templates', () => {
     for (const group of all('AWS::Logs::LogGroup')) expect(group.Properties.RetentionInDays).toBe(30)
   })
 
-  it('report partial batch failures from every mapping, and give every stream a failure destination', () => {
+  it('report partial batch failures from every mapping, and give every stream that tells of changes a failure destination', () => {
     const mappings = all('AWS::Lambda::EventSourceMapping').map((mapping) => mapping.Properties)
-    expect(mappings).toHaveLength(10)
+    expect(mappings).toHaveLength(11)
     for (const mapping of mappings) expect(mapping.FunctionResponseTypes).toEqual(['ReportBatchItemFailures'])
     const streams = mappings.filter((mapping) => mapping.StartingPosition)
-    expect(streams).toHaveLength(5)
+    expect(streams).toHaveLength(6)
+    // What the reader of ended media gives up the bucket deletes by age.
+    const bounded = streams.filter(({ EventSourceArn }) => JSON.stringify(EventSourceArn).includes('MediaTable'))
+    expect(bounded).toHaveLength(1)
     for (const mapping of streams) {
-      expect(mapping.DestinationConfig.OnFailure.Destination).toBeDefined()
+      if (!bounded.includes(mapping)) expect(mapping.DestinationConfig.OnFailure.Destination).toBeDefined()
       expect(mapping.BisectBatchOnFunctionError).toBe(true)
       expect(mapping.MaximumRetryAttempts).toBeGreaterThan(0)
     }
+  })
+
+  it('let browsers of the origins that are set call, with every header of the contract, and read what it answers with', () => {
+    const set = { dev: { ...cdkJson.context.holdfast.dev, corsOrigins: 'https://shop.example,https://desk.example' } }
+    const { controlPlane, stateful } = synthesize({ holdfast: set })
+    const origins = ['https://shop.example', 'https://desk.example']
+    const [api] = Object.values(Template.fromStack(controlPlane).findResources('AWS::ApiGatewayV2::Api')).filter(
+      ({ Properties }) => Properties.ProtocolType === 'HTTP',
+    )
+    const cors = api?.Properties.CorsConfiguration
+    expect(cors.AllowOrigins).toEqual(origins)
+    const operations = Object.values(openApiDocument().paths as Record<string, Record<string, Described>>).flatMap(
+      (path) => Object.values(path),
+    )
+    const sent = operations.flatMap(({ parameters }) =>
+      parameters.filter((each) => each.in === 'header').map(({ name }) => name),
+    )
+    const answered = operations.flatMap(({ responses }) =>
+      Object.values(responses).flatMap(({ headers }) => Object.keys(headers ?? {})),
+    )
+    for (const name of new Set(['X-Api-Key', 'Content-Type', ...sent]))
+      expect(cors.AllowHeaders).toContain(name.toLowerCase())
+    for (const name of new Set(['ETag', 'Location', ...answered]))
+      expect(cors.ExposeHeaders).toContain(name.toLowerCase())
+    for (const { method } of httpRoutes) expect(cors.AllowMethods).toContain(method)
+    Template.fromStack(stateful).hasResourceProperties('AWS::S3::Bucket', {
+      CorsConfiguration: {
+        CorsRules: [Match.objectLike({ AllowedOrigins: origins, AllowedMethods: ['PUT', 'GET', 'HEAD'] })],
+      },
+    })
   })
 
   it('route every call of the contract, behind the authorizer unless it is open to everybody', () => {
