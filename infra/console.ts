@@ -18,6 +18,7 @@ import { Construct } from 'constructs'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import { Handler } from './function.ts'
 import type { Settings } from './settings.ts'
+import { consoleSignIn, signInOrigins } from './sign-in.ts'
 import type { Storage } from './storage.ts'
 
 export interface ConsoleProps {
@@ -55,7 +56,7 @@ export class Console extends Construct {
       "style-src 'self'",
       `img-src 'self' blob: data: ${media}`,
       `media-src blob: ${media}`,
-      `connect-src 'self' ${[...apis.map(originOf), media].join(' ')}`,
+      `connect-src 'self' ${[...apis.map(originOf), media, ...signInOrigins(settings.signIn)].join(' ')}`,
       "form-action 'self'",
       "frame-ancestors 'none'",
       "base-uri 'none'",
@@ -126,6 +127,7 @@ export class Console extends Construct {
           stage: settings.stage,
           httpUrl: apis[0],
           liveUrl,
+          ...(settings.signIn === undefined ? {} : { signIn: consoleSignIn(settings.signIn) }),
         },
       },
     })

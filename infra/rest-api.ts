@@ -23,6 +23,7 @@ import { Handler, root } from './function.ts'
 import type { LiveApi } from './live-api.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
+import { acceptTokens } from './sign-in.ts'
 import type { Storage } from './storage.ts'
 import type { Webhooks } from './webhooks.ts'
 
@@ -64,6 +65,7 @@ export class RestApi extends Construct {
     authorizer.allowItems(tables.accounts, ['apikey#*'], 'GetItem', 'UpdateItem')
     authorizer.allowItems(tables.accounts, ['rate#*'], 'UpdateItem')
     storage.adminApiKey.grantRead(authorizer)
+    acceptTokens(authorizer, tables.accounts, settings.signIn)
 
     const connections = new Handler(this, 'Connections', {
       handler: 'http/connections',
@@ -323,7 +325,15 @@ export class RestApi extends Construct {
           CorsHttpMethod.PATCH,
           CorsHttpMethod.DELETE,
         ],
-        allowHeaders: ['content-type', 'accept', 'x-api-key', 'idempotency-key', 'if-match', 'prefer'],
+        allowHeaders: [
+          'content-type',
+          'accept',
+          'x-api-key',
+          'idempotency-key',
+          'if-match',
+          'prefer',
+          ...(settings.signIn ? ['authorization'] : []),
+        ],
         exposeHeaders: ['retry-after', 'etag', 'location', 'preference-applied', 'x-request-id'],
         maxAge: Duration.hours(1),
       },

@@ -44,33 +44,47 @@ export function App() {
   return (
     <Router hook={useHashLocation}>
       <Notices>
-        <SessionProvider place={place} client={signedIn.client} signOut={signOut}>
-          <Frame>
-            <Switch>
-              <Route path="/" component={ConnectionsPage} />
-              <Route path="/connections/:connectionId/:tab?">
-                {({ connectionId, tab }) => (
-                  <ConnectionPage key={connectionId} connectionId={connectionId} tab={tab ?? 'chats'} />
-                )}
-              </Route>
-              <Route path="/events" component={EventsPage} />
-              <Route path="/webhooks" component={WebhooksPage} />
-              <Route path="/webhooks/:webhookId">
-                {({ webhookId }) => <WebhookPage key={webhookId} webhookId={webhookId} />}
-              </Route>
-              <Route path="/fleet" component={FleetPage} />
-              <Route path="/keys" component={KeysPage} />
-              <Route path="/dead-letters" component={DeadLettersPage} />
-              <Route path="/phones" component={PhonesPage} />
-              <Route>
-                <Empty title="There is no such page">
-                  <a href="#/">Go to the connections</a>
-                </Empty>
-              </Route>
-            </Switch>
-          </Frame>
+        <SessionProvider place={place} signedIn={signedIn} signOut={signOut}>
+          <Frame>{signedIn.tenant ? <Pages /> : <OperatorPages />}</Frame>
         </SessionProvider>
       </Notices>
     </Router>
+  )
+}
+
+function Pages() {
+  return (
+    <Switch>
+      <Route path="/" component={ConnectionsPage} />
+      <Route path="/connections/:connectionId/:tab?">
+        {({ connectionId, tab }) => (
+          <ConnectionPage key={connectionId} connectionId={connectionId} tab={tab ?? 'chats'} />
+        )}
+      </Route>
+      <Route path="/events" component={EventsPage} />
+      <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/webhooks/:webhookId">
+        {({ webhookId }) => <WebhookPage key={webhookId} webhookId={webhookId} />}
+      </Route>
+      <Route path="/fleet" component={FleetPage} />
+      <Route path="/keys" component={KeysPage} />
+      <Route path="/dead-letters" component={DeadLettersPage} />
+      <Route path="/phones" component={PhonesPage} />
+      <Route>
+        <Empty title="There is no such page">
+          <a href="#/">Go to the connections</a>
+        </Empty>
+      </Route>
+    </Switch>
+  )
+}
+
+/** Of somebody who belongs to no business profile. */
+function OperatorPages() {
+  return (
+    <Switch>
+      <Route path="/dead-letters" component={DeadLettersPage} />
+      <Route component={FleetPage} />
+    </Switch>
   )
 }

@@ -7,6 +7,7 @@ import { auditDaysDefault } from '../../shared/domain/tenancy.ts'
 import { configure } from '../config.ts'
 import { count, log } from '../log.ts'
 import { isoNow } from '../time.ts'
+import { callerOf } from './principal.ts'
 import type { HttpEvent } from './request.ts'
 
 const config = configure('ACCOUNTS_TABLE')
@@ -30,16 +31,19 @@ export function auditLog(
       const entry = {
         at: isoNow(),
         by:
-          caller.principal === 'tenant'
-            ? ({ kind: 'key', keyId: caller.keyId } as const)
-            : ({ kind: 'admin' } as const),
+          caller.principal === 'tenant' && route.auth === 'tenant'
+            ? callerOf(caller)
+            : { kind: 'admin' as const, ...('sub' in caller && caller.sub !== undefined ? { sub: caller.sub } : {}) },
         operationId: route.operationId,
         resource: String(response.headers?.location ?? event.rawPath),
         status: response.statusCode ?? 200,
         requestId,
         sourceIp: http.sourceIp,
       }
-      const days = caller.principal === 'tenant' ? Number(caller.auditDays ?? auditDaysDefault) : auditDaysDefault
+      const days =
+        caller.principal === 'tenant' && route.auth === 'tenant'
+          ? Number(caller.auditDays ?? auditDaysDefault)
+          : auditDaysDefault
       try {
         await trails.append(trailOf(event, route), entry, days)
       } catch (error) {
@@ -53,7 +57,7 @@ export function auditLog(
 /** A business profile sees what is done to it. Its end stands in the service's own trail, which outlives it. */
 function trailOf(event: HttpEvent, route: RouteContract): AuditTrail {
   const caller = event.requestContext.authorizer?.lambda
-  if (caller?.principal === 'tenant') return caller.businessProfileId
+  if (caller?.principal === 'tenant' && route.auth === 'tenant') return caller.businessProfileId
   if (route.operationId === 'deleteBusinessProfile') return 'service'
   return event.pathParameters?.businessProfileId ?? 'service'
 }

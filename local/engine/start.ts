@@ -113,7 +113,7 @@ async function start(
   })
   dynamoStarting.catch(() => undefined)
 
-  const assemblyDir = options.assemblyDir ?? (await synthesized(root, cacheDir, log, progress))
+  const assemblyDir = options.assemblyDir ?? (await synthesized(options, cacheDir, log, progress))
   const assembly = readAssembly(assemblyDir)
   const stacks = options.template?.(structuredClone(assembly.stacks)) ?? assembly.stacks
 
@@ -397,12 +397,12 @@ async function together<T extends readonly unknown[]>(
 }
 
 async function synthesized(
-  root: string,
+  { root, settings }: LocalOptions,
   cacheDir: string,
   log: Parameters<typeof synthesize>[2],
   progress: (message: string) => void,
 ): Promise<string> {
-  const { directory, cached } = await synthesize(root, join(cacheDir, 'assemblies'), log, () =>
+  const { directory, cached } = await synthesize(root, join(cacheDir, 'assemblies'), log, settings, () =>
     progress('synthesizing the template and bundling its functions'),
   )
   progress(cached ? 'template is as it was' : 'template synthesized')

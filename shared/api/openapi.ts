@@ -8,8 +8,8 @@ type Json = Record<string, unknown>
 const common: readonly ProblemCode[] = ['internal', 'unavailable']
 const ofAuth: Readonly<Record<HttpAuth, readonly ProblemCode[]>> = {
   none: [],
-  tenant: ['missing_api_key', 'invalid_api_key', 'wrong_scope', 'rate_limited'],
-  admin: ['missing_api_key', 'invalid_api_key', 'wrong_scope'],
+  tenant: ['missing_api_key', 'invalid_api_key', 'invalid_token', 'wrong_scope', 'rate_limited'],
+  admin: ['missing_api_key', 'invalid_api_key', 'invalid_token', 'wrong_scope', 'rate_limited'],
 }
 const ofBody: readonly ProblemCode[] = [
   'malformed_json',
@@ -58,6 +58,13 @@ export function openApiDocument(): Json {
           name: 'X-Api-Key',
           description: "A business profile's key; on `/admin` the admin key.",
         },
+        person: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description:
+            'A person, by a token of the OpenID Connect provider that the deployment names (setting `signIn`); without one, tokens are refused as if they were not there. Claims say which business profile, which scopes, and who may call `/admin`. Where both are sent, the key counts.',
+        },
       },
     },
     tags: [...new Set(routeList.map((route) => route.tag))].map((name) => ({ name })),
@@ -70,7 +77,7 @@ function operation(route: RouteContract, schemas: Components): Json {
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     tags: [route.tag],
-    security: route.auth === 'none' ? [] : [{ apiKey: [] }],
+    security: route.auth === 'none' ? [] : [{ apiKey: [] }, { person: [] }],
     parameters: [
       ...parameters('path', route.params),
       ...parameters('query', route.query),
