@@ -18,6 +18,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
+import { ApiDomain } from './domains.ts'
 import type { Events } from './events.ts'
 import { Handler, root } from './function.ts'
 import type { LiveApi } from './live-api.ts'
@@ -405,6 +406,10 @@ export class RestApi extends Construct {
       },
     })
     this.url = stage.url
+    const domain = settings.domains?.httpApi
+    if (domain === undefined) return
+    new ApiDomain(this, 'Domain', { api, stage, domain, zone: settings.domains?.hostedZone })
+    this.url = `https://${domain.name}/`
   }
 }
 

@@ -1,5 +1,6 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { z } from 'zod'
+import { domainsSchema } from './domains.ts'
 import { signInSchema } from './sign-in.ts'
 
 const retentionByDays: Readonly<Record<number, RetentionDays>> = {
@@ -61,6 +62,8 @@ const schema = z
     messageRetentionDays: z.coerce.number().int().min(1).max(3650).default(90),
     /** How long media are kept: uploaded ones, and those of received messages. */
     mediaRetentionDays: z.coerce.number().int().min(1).max(3650).default(30),
+    /** Names of one's own for the APIs and the console. */
+    domains: domainsSchema.optional(),
     /** An OpenID Connect provider that people sign in by. Absent: the console takes API keys. */
     signIn: signInSchema.optional(),
   })

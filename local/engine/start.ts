@@ -251,7 +251,14 @@ async function start(
     ],
     model.region,
     new Map([
-      ...distributions.map(({ spec, running }) => [`https://${spec.domainName}`, running.url] as const),
+      ...distributions.flatMap(({ spec, running }) =>
+        spec.domainNames.map((name) => [`https://${name}`, running.url] as const),
+      ),
+      ...model.apiDomains.map(({ name, apiId }) => {
+        const socket = model.webSocketApis.find((api) => api.apiId === apiId)
+        if (socket !== undefined) return [`wss://${name}`, gateway.liveUrl(apiId)] as const
+        return [`https://${name}`, gateway.httpUrl(apiId).replace(/\/$/, '')] as const
+      }),
       ...model.buckets.map(({ name }) => [`https://${name}.s3.${model.region}.amazonaws.com`, listener.url] as const),
     ]),
   )

@@ -396,7 +396,7 @@ describe('the console', () => {
       await signOut()
       await signInAs('ada')
       await page.getByRole('link', { name: 'Primary Device' }).waitFor()
-      await expect.poll(() => provider.renewals()).toBeGreaterThan(0)
+      await expect.poll(() => provider.renewals(), { timeout: 60_000 }).toBeGreaterThan(0)
       await page.getByRole('link', { name: 'Primary Device' }).click()
       await page.locator('.chat-list li button').first().click()
       await page.getByRole('log').getByText('Are you there?').waitFor()
@@ -442,12 +442,13 @@ describe('the console', () => {
 })
 
 /** As a deployment without one has it. */
-const withoutProvider = (context: BrowserContext): Promise<void> =>
-  context.route('**/config.json', async (route) => {
+async function withoutProvider(context: BrowserContext): Promise<void> {
+  await context.route('**/config.json', async (route) => {
     const answer = await route.fetch()
     const { signIn: _, ...config } = await answer.json()
     await route.fulfill({ response: answer, json: config })
   })
+}
 
 /** As on a machine that is not one's own; and the provider's page looks for its letters on the Internet. */
 async function withoutThisMachine(context: BrowserContext): Promise<void> {

@@ -1,7 +1,7 @@
 /** A provider as its tokens' readers see it: discovery and keys over HTTP. It signs whatever a test wants. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 
 export interface SignedWith {
   /** Default: the newest published key. */

@@ -70,8 +70,8 @@ export async function startProvider() {
             ? undefined
             : { accountId: sub, claims: () => ({ sub, name: `${sub} of the tests` }) },
         extraTokenClaims: (_, token) => ('accountId' in token ? people[String(token.accountId)] : undefined),
-        // Said, so that the provider does not ask for it at every start.
-        ttl: { Interaction: 600, Grant: 3_600, Session: 3_600, AccessToken: 3_600, RefreshToken: 3_600, IdToken: 3_600 },
+        // Said, so that the provider does not ask for it at every start. That of access tokens is the resource's own.
+        ttl: { Interaction: 600, Grant: 3_600, Session: 3_600, RefreshToken: 3_600, IdToken: 3_600 },
         issueRefreshToken: () => true,
         // Nobody is asked whether the console may know their name.
         async loadExistingGrant({ oidc }) {
