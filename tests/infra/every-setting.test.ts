@@ -7,16 +7,24 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { buildHoldfast } from '../../infra/build.ts'
 import { readAssembly } from '../../local/engine/template/assembly.ts'
 import { readModel } from '../../local/engine/template/model.ts'
+import { type Resources, readResources } from '../../local/engine/template/resources.ts'
 import type { Model } from '../../local/engine/template/specs.ts'
 
 const { context } = JSON.parse(readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'))
 const certificate = (region: string) =>
   `arn:aws:acm:${region}:123456789012:certificate/00000000-0000-0000-0000-000000000001`
 
+/** The longest name of a stage, in the region with the longest name: names count in policies. */
+const stage = 'a-stage-16-chars'
+const region = 'ap-southeast-1'
 const settings = {
+  partitions: 128,
+  workers: 100,
+  network: 'private',
+  alarmEmail: 'somebody@example.com',
   domains: {
-    httpApi: { name: 'api.example.com', certificateArn: certificate('eu-west-1') },
-    liveApi: { name: 'live.example.com', certificateArn: certificate('eu-west-1') },
+    httpApi: { name: 'api.example.com', certificateArn: certificate(region) },
+    liveApi: { name: 'live.example.com', certificateArn: certificate(region) },
     console: { name: 'holdfast.example.com', certificateArn: certificate('us-east-1') },
     hostedZone: { id: 'Z0123456789', name: 'example.com' },
   },
@@ -29,31 +37,78 @@ const settings = {
   },
 }
 
-/** Throws where the default rules or cdk-nag find something. */
-function synthesize(more: object) {
-  const outdir = mkdtempSync(join(tmpdir(), 'holdfast-cdk-'))
-  const holdfast = { ...context.holdfast, dev: { ...context.holdfast.dev, ...more } }
-  const app = new App({ outdir, context: { ...context, holdfast, 'aws:cdk:bundling-stacks': [] } })
-  const { controlPlane } = buildHoldfast(app)
-  app.synth()
-  return { template: Template.fromStack(controlPlane), outdir }
+interface Policy {
+  readonly PolicyDocument: object
+  readonly Roles?: readonly string[]
 }
 
-describe('a stage with names of its own and a sign-in provider', () => {
+// biome-ignore lint/suspicious/noExplicitAny: CloudFormation properties are whatever the resource says
+type Json = any
+
+describe('a stage with everything that may be set, at its most', () => {
+  const templates = new Map<string, Template>()
   let template: Template
   let model: Model
-  // biome-ignore lint/suspicious/noExplicitAny: CloudFormation properties are whatever the resource says
-  let config: any
-  // biome-ignore lint/suspicious/noExplicitAny: the same
-  const properties = (type: string): any[] =>
+  let resources: Resources
+  let config: Json
+  const properties = (type: string): Json[] =>
     Object.values(template.findResources(type)).map((resource) => resource['Properties'])
   const functions = () => properties('AWS::Lambda::Function')
 
+  // Throws where the default rules or cdk-nag find something.
   beforeAll(() => {
-    const made = synthesize(settings)
-    template = made.template
-    model = readModel(readAssembly(made.outdir), { endpoint: 'http://127.0.0.1:1', secretString: () => 'unused' })
+    const outdir = mkdtempSync(join(tmpdir(), 'holdfast-cdk-'))
+    const app = new App({
+      outdir,
+      context: { ...context, stage, holdfast: { [stage]: settings }, 'aws:cdk:bundling-stacks': [] },
+    })
+    const { stateful, controlPlane, connector } = buildHoldfast(app)
+    app.synth()
+    template = Template.fromStack(controlPlane)
+    templates.set('stateful', Template.fromStack(stateful))
+    templates.set('control plane', template)
+    templates.set('connector', Template.fromStack(connector))
+    const assembly = readAssembly(outdir)
+    model = readModel(assembly, { endpoint: 'http://127.0.0.1:1', secretString: () => 'unused' })
+    const place = { region, account: '123456789012', endpoint: 'http://127.0.0.1:1' }
+    resources = readResources(assembly, place, (_, id) => id)
     ;[config] = properties('Custom::HoldfastConsole').map((deployment) => deployment.Config)
+  })
+
+  it.each(['stateful', 'control plane', 'connector'])('has a template that CloudFormation takes: %s', (name) => {
+    const json: Json = templates.get(name)?.toJSON()
+    const count = (part: string) => Object.keys(json[part] ?? {}).length
+    expect(count('Resources')).toBeGreaterThan(10)
+    expect(count('Resources')).toBeLessThanOrEqual(500)
+    expect(count('Outputs')).toBeLessThanOrEqual(200)
+    expect(count('Parameters')).toBeLessThanOrEqual(200)
+    expect(count('Mappings')).toBeLessThanOrEqual(200)
+    expect(JSON.stringify(json).length).toBeLessThanOrEqual(1_000_000)
+  })
+
+  it('has roles that IAM takes', () => {
+    const inline = new Map<string, number>()
+    const managed = new Map<string, number>()
+    const policies = (type: string) => resources.ofType(type).map((each) => each.properties as unknown as Policy)
+    for (const { PolicyDocument, Roles = [] } of policies('AWS::IAM::Policy')) {
+      const size = JSON.stringify(PolicyDocument).length
+      for (const role of Roles) inline.set(role, (inline.get(role) ?? 0) + size)
+    }
+    for (const { PolicyDocument, Roles = [] } of policies('AWS::IAM::ManagedPolicy')) {
+      expect(JSON.stringify(PolicyDocument).length).toBeLessThanOrEqual(6_144)
+      for (const role of Roles) managed.set(role, (managed.get(role) ?? 0) + 1)
+    }
+    expect(inline.size).toBeGreaterThan(20)
+    expect([...inline].filter(([, size]) => size > 10_240)).toEqual([])
+    expect([...managed].filter(([, count]) => count > 10)).toEqual([])
+  })
+
+  it('has functions whose environment Lambda takes', () => {
+    const sizes = resources
+      .ofType('AWS::Lambda::Function')
+      .map(({ at, properties: { Environment } }) => [at, JSON.stringify(Environment ?? {}).length] as const)
+    expect(sizes.length).toBeGreaterThan(20)
+    expect(sizes.filter(([, size]) => size > 4_096)).toEqual([])
   })
 
   it('puts each API’s stage at the root of its name, with TLS 1.2', () => {
@@ -148,13 +203,4 @@ describe('a stage with names of its own and a sign-in provider', () => {
     )
     expect(model.distributions[0]?.domainNames).toContain('holdfast.example.com')
   })
-})
-
-it('a stage without either has neither', () => {
-  const { template } = synthesize({})
-  for (const type of ['ApiGatewayV2::DomainName', 'ApiGatewayV2::ApiMapping', 'Route53::RecordSet']) {
-    template.resourceCountIs(`AWS::${type}`, 0)
-  }
-  const text = JSON.stringify(template.toJSON())
-  for (const word of ['SIGN_IN', 'signIn', '"authorization"']) expect(text).not.toContain(word)
 })
