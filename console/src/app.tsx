@@ -13,7 +13,7 @@ import { WebhookPage } from './pages/webhook.tsx'
 import { WebhooksPage } from './pages/webhooks.tsx'
 import { Empty } from './parts/empty.tsx'
 import { Frame } from './parts/frame.tsx'
-import { Notices } from './parts/notices.tsx'
+import { Notices, problemText } from './parts/notices.tsx'
 import { SessionProvider } from './session.tsx'
 import { type SignedIn, SignIn } from './sign-in.tsx'
 
@@ -35,7 +35,12 @@ export function App() {
   if (place instanceof Error) {
     return (
       <main className="alone">
-        <Empty title="The console cannot start">{place.message}</Empty>
+        <Empty title="The console cannot start">
+          <p>{problemText(place)}</p>
+          <button type="button" onClick={() => location.reload()}>
+            Try again
+          </button>
+        </Empty>
       </main>
     )
   }

@@ -93,6 +93,7 @@ function ProviderSignIn({ place, provider, onSignedIn, preferKey }: ProviderSign
     <main className="alone">
       <section className="card sign-in">
         <Title />
+        {step !== 'refused' && <p>Link phones, see them live, write and read messages.</p>}
         {step === 'refused' && <p>You are signed in as {provider.name}, but nothing here is open to you.</p>}
         <Problem>{problem}</Problem>
         {step === 'refused' ? (

@@ -29,6 +29,7 @@ export async function startProvider() {
   let people: People = {}
   let tokenSeconds = 3_600
   let renewals = 0
+  let renews = true
   let handle: ReturnType<Provider['callback']> | undefined
   const server = createServer((request, response) => {
     if (handle === undefined) response.writeHead(503).end()
@@ -65,10 +66,10 @@ export async function startProvider() {
         clientBasedCORS: () => true,
         conformIdTokenClaims: false,
         claims: { openid: ['sub'], profile: ['name'] },
-        findAccount: (_, sub) =>
-          people[sub] === undefined
-            ? undefined
-            : { accountId: sub, claims: () => ({ sub, name: `${sub} of the tests` }) },
+        findAccount(_, sub, token) {
+          if (people[sub] === undefined || (token?.kind === 'RefreshToken' && !renews)) return undefined
+          return { accountId: sub, claims: () => ({ sub, name: `${sub} of the tests` }) }
+        },
         extraTokenClaims: (_, token) => ('accountId' in token ? people[String(token.accountId)] : undefined),
         // Said, so that the provider does not ask for it at every start. That of access tokens is the resource's own.
         ttl: { Interaction: 600, Grant: 3_600, Session: 3_600, RefreshToken: 3_600, IdToken: 3_600 },
@@ -107,9 +108,9 @@ export async function startProvider() {
       tokenSeconds = seconds
     },
     renewals: (): number => renewals,
-    /** Their tokens are not renewed any more. */
-    forget(sub: string): void {
-      people = Object.fromEntries(Object.entries(people).filter(([who]) => who !== sub))
+    /** Whether refresh tokens are good for anything. */
+    renew(yes: boolean): void {
+      renews = yes
     },
     async stop(): Promise<void> {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))

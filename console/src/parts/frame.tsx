@@ -1,4 +1,4 @@
-import { type ReactNode, useSyncExternalStore } from 'react'
+import { type ReactNode, useEffect, useRef, useSyncExternalStore } from 'react'
 import { Link, useLocation } from 'wouter'
 import type { Provider } from '../provider.ts'
 import { useLive, useSession } from '../session.tsx'
@@ -106,8 +106,15 @@ function Item({
 }) {
   const [location] = useLocation()
   const current = location === href || (begins !== undefined && location.startsWith(begins))
+  const link = useRef<HTMLAnchorElement>(null)
+  useEffect(() => {
+    if (!current) return
+    document.title = `${children} · Holdfast`
+    // On a phone the links are a line that scrolls.
+    link.current?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [current, children])
   return (
-    <Link href={href} aria-current={current ? 'page' : undefined}>
+    <Link ref={link} href={href} aria-current={current ? 'page' : undefined}>
       {children}
     </Link>
   )
