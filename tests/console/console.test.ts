@@ -411,7 +411,7 @@ describe('the console', () => {
     it('a sign-in that the provider ends is said, and after another goes on where it was', async () => {
       provider.renew(false)
       await goTo('Webhooks')
-      await page.getByRole('alert').getByText('Your sign-in has ended').waitFor()
+      await page.locator('.banner').getByText('Your sign-in has ended').waitFor()
       await expectWell('sign-in-ended')
       provider.tokensLast(3_600)
       await button('Sign in again').click()
