@@ -10,27 +10,40 @@ const nameSchema = z
   .string()
   .regex(/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$/, 'a domain name in lower case, e.g. api.example.com')
 
+export interface DomainSettings {
+  /** In lower case, e.g. `api.example.com`. */
+  readonly name: string
+  /** Of AWS Certificate Manager, for that name. */
+  readonly certificateArn: string
+}
+
+/** Names of one's own in place of those that AWS gives. Each may be left out. See docs/operations.md. */
+export interface DomainsSettings {
+  /** The certificate is in the stack's region. */
+  readonly httpApi?: DomainSettings
+  readonly liveApi?: DomainSettings
+  /** CloudFront wants the certificate in us-east-1. */
+  readonly console?: DomainSettings
+  /** Route 53's zone that gets the records. Absent: you make them. */
+  readonly hostedZone?: { readonly id: string; readonly name: string }
+}
+
 const domainSchema = z.strictObject({
   name: nameSchema,
-  /** Of AWS Certificate Manager, for that name. */
   certificateArn: z
     .string()
     .regex(/^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate\/[0-9a-f-]+$/, 'the ARN of a certificate'),
-})
+} satisfies Record<keyof DomainSettings, z.ZodType>)
 
-/** Names of one's own in place of those that AWS gives. Each may be left out. See docs/operations.md. */
 export const domainsSchema = z
   .strictObject({
-    /** The certificate is in the stack's region. */
     httpApi: domainSchema.optional(),
     liveApi: domainSchema.optional(),
-    /** CloudFront wants the certificate in us-east-1. */
     console: domainSchema.optional(),
-    /** Route 53's zone that gets the records. Absent: you make them, from the outputs. */
     hostedZone: z
       .strictObject({ id: z.string().regex(/^Z[A-Z0-9]+$/, 'the id of a zone'), name: nameSchema })
       .optional(),
-  })
+  } satisfies Record<keyof DomainsSettings, z.ZodType>)
   .superRefine(({ httpApi, liveApi, console: page, hostedZone }, context) => {
     const named = { httpApi, liveApi, console: page }
     const wrong = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message })

@@ -10,36 +10,66 @@ const origin = z
   .regex(/^https:\/\/[a-z0-9.-]+(:\d+)?$/, 'the origin of an address behind TLS, e.g. https://login.example.com')
 
 /** How people sign in to the console, instead of by an API key: an OpenID Connect provider. See docs/sign-in.md. */
+export interface SignInSettings {
+  /** As the provider's discovery document has it, to the letter. */
+  readonly issuer: string
+  /** Of the console, registered as a public client: it has no secret. */
+  readonly clientId: string
+  /**
+   * What a token's `aud` must name.
+   * @default the client's id, as in id tokens
+   */
+  readonly audience?: string
+  /**
+   * Which of the provider's tokens the API takes. Id tokens, where access tokens cannot carry claims or are no JWTs.
+   * @default 'access'
+   */
+  readonly token?: 'access' | 'id'
+  /**
+   * What the console asks for. `offline_access`, where the provider has it, renews tokens without leaving the page.
+   * @default 'openid profile email'
+   */
+  readonly scope?: string
+  /** Further parameters of the sign-in page's address, e.g. `audience` or `resource` for the API's access tokens. */
+  readonly parameters?: Readonly<Record<string, string>>
+  /** Origins of the provider's endpoints where they are not the issuer's own: the page may call no others. */
+  readonly origins?: readonly string[]
+  /**
+   * Claim with the id of the person's business profile. A path: `app.profile`.
+   * @default 'business_profile_id'
+   */
+  readonly businessProfileClaim?: string
+  /** Claim with the person's roles or groups. */
+  readonly roleClaim?: string
+  /** Scopes of each role; `admin` is what the admin key may. */
+  readonly roles?: Readonly<Record<string, readonly string[]>>
+  /** Scopes of everybody who belongs to a business profile, whatever their roles. */
+  readonly everyone?: readonly string[]
+  /**
+   * For tests: a provider on this machine, without TLS.
+   * @default false
+   */
+  readonly insecureLoopback?: boolean
+}
+
 export const signInSchema = z
   .strictObject({
-    /** As the provider's discovery document has it, to the letter. */
     issuer: z.url({ protocol: /^https?$/, error: 'the address of the provider' }),
-    /** Of the console, registered as a public client: it has no secret. */
     clientId: z.string().min(1),
-    /** What a token's `aud` must name. Default: the client's id, as in id tokens. */
     audience: z.string().min(1).optional(),
-    /** Which of the provider's tokens the API takes. Id tokens, where access tokens cannot carry claims or are no JWTs. */
     token: z.enum(['access', 'id']).default('access'),
-    /** What the console asks for. `offline_access`, where the provider has it, renews tokens without leaving the page. */
     scope: z
       .string()
       .refine((text) => text.split(' ').includes('openid'), 'must have openid')
       .default('openid profile email'),
-    /** Further parameters of the sign-in page's address, e.g. `audience` or `resource` for the API's access tokens. */
     parameters: z.record(z.string(), z.string()).default({}),
-    /** Origins of the provider's endpoints where they are not the issuer's own: the page may call no others. */
     origins: z.array(origin).default([]),
-    /** Claim with the id of the person's business profile. A path: `app.profile`. */
     businessProfileClaim: z.string().min(1).default('business_profile_id'),
-    /** Claim with the person's roles or groups. */
     roleClaim: z.string().min(1).optional(),
-    /** Scopes of each role; `admin` is what the admin key may. */
     roles: z.record(z.string().min(1), z.array(z.enum([...grantedScopes, administrator])).min(1)).default({}),
-    /** Scopes of everybody who belongs to a business profile, whatever their roles. */
     everyone: z.array(scopeSchema).default([]),
-    /** For tests: a provider on this machine, without TLS. */
     insecureLoopback: z.boolean().default(false),
-  })
+  } satisfies Record<keyof SignInSettings, z.ZodType>)
   .refine((s) => s.issuer.startsWith('https:') || (s.insecureLoopback && isLoopback(s.issuer)), {
     path: ['issuer'],
     message: 'must begin with https://',

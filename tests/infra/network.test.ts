@@ -4,12 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { Alarms } from '../../infra/alarms.ts'
 import { Connector } from '../../infra/connector.ts'
 import { Queues } from '../../infra/queues.ts'
-import { parseSettings, type SettingsInput } from '../../infra/settings.ts'
+import { parseSettings } from '../../infra/settings.ts'
 import { Storage } from '../../infra/storage.ts'
 
 /** The connector in a stack of its own, without the rest. */
 function connectorIn(network: string): Template {
-  const settings = parseSettings({ network, partitions: 2 } satisfies SettingsInput)
+  const settings = parseSettings({ network, partitions: 2 })
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } })
   const stack = new Stack(app, 'Here', { env: { account: '123456789012', region: 'eu-west-1' } })
   const storage = new Storage(stack, 'Storage', settings)
