@@ -1,6 +1,27 @@
 import { z } from 'zod'
 import { targetScopes } from '../shared/net/targets.ts'
 
+/** The template writes it, having checked it; see infra/sign-in.ts. */
+const signIn = z.object({
+  issuer: z.url({ protocol: /^https?$/ }),
+  audience: z.string().min(1),
+  businessProfileClaim: z.string().min(1),
+  roleClaim: z.string().min(1).optional(),
+  roles: z.record(z.string(), z.array(z.string())),
+  everyone: z.array(z.string()),
+})
+/** Whose bearer tokens are taken, and what their claims mean. */
+export type SignIn = z.output<typeof signIn>
+
+function json(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    context.addIssue({ code: 'custom', message: 'expected JSON' })
+    return z.NEVER
+  }
+}
+
 /** Every environment entry that a function may ask for. A function names those it needs and gets no other. */
 const entries = z.object({
   CONNECTIONS_TABLE: z.string().min(1),
@@ -47,6 +68,8 @@ const entries = z.object({
   LIVE_CALLBACK_URL: z.url({ protocol: /^https?$/ }),
   CONSOLE_BUCKET: z.string().min(1),
   ADMIN_API_KEY_SECRET_ARN: z.string().startsWith('arn:'),
+  /** Absent: nobody signs in by a provider, and bearer tokens are nothing. */
+  SIGN_IN: z.string().transform(json).pipe(signIn).optional(),
   /** Of one key, where its business profile has no limit of its own. */
   REQUESTS_PER_SECOND: z.coerce.number().int().min(1).default(100),
   SENDS_PER_SECOND: z.coerce.number().int().min(1).default(50),

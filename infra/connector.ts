@@ -1,5 +1,5 @@
 import { Duration, IgnoreMode, RemovalPolicy } from 'aws-cdk-lib'
-import { type IVpc, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import { type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import {
   Cluster,
@@ -20,6 +20,7 @@ import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import { type Alarms, functionAlarms, workerAlarms } from './alarms.ts'
 import { Handler, root } from './function.ts'
 import { networkOf } from './network.ts'
+import { inStatements } from './policy-size.ts'
 import type { Queues } from './queues.ts'
 import { scaleWorkers } from './scaling.ts'
 import { logRetention, type Settings } from './settings.ts'
@@ -43,7 +44,7 @@ export class Connector extends Construct {
   constructor(scope: Construct, id: string, { settings, storage, queues, alarms, vpc: givenVpc }: ConnectorProps) {
     super(scope, id)
     const { tables } = storage
-    const { vpc, subnets, assignPublicIp } = networkOf(this, settings, givenVpc)
+    const { vpc, subnets, assignPublicIp, endpoints } = networkOf(this, settings, givenVpc)
     const cluster = new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.ENABLED })
 
     const task = new FargateTaskDefinition(this, 'Task', {
@@ -133,10 +134,9 @@ export class Connector extends Construct {
     allow(['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'], [storage.mediaBucket.arnForObjects('media/*')])
     allow(['s3:ListBucket'], [storage.mediaBucket.bucketArn])
     allow(['kms:Decrypt', 'kms:GenerateDataKey'], [storage.mediaKey.keyArn])
-    allow(
-      ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
-      queues.partitions.map((queue) => queue.queueArn),
-    )
+    for (const some of inStatements(queues.partitions.map((queue) => queue.queueArn))) {
+      allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'], [...some])
+    }
     allow(['sqs:SendMessage'], [queues.doorbellDeadLetters.queueArn])
 
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
@@ -144,6 +144,7 @@ export class Connector extends Construct {
       description: 'Holdfast connector: calls out, is never called',
       allowAllOutbound: true,
     })
+    endpoints?.addIngressRule(securityGroup, Port.HTTPS, 'From the connector')
     this.service = new FargateService(this, 'Service', {
       cluster,
       taskDefinition: task,

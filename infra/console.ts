@@ -16,8 +16,10 @@ import type { CfnFunction } from 'aws-cdk-lib/aws-lambda'
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
+import { distributionDomain, nameDistribution } from './domains.ts'
 import { Handler } from './function.ts'
 import type { Settings } from './settings.ts'
+import { consoleSignIn, signInOrigins } from './sign-in.ts'
 import type { Storage } from './storage.ts'
 
 export interface ConsoleProps {
@@ -55,7 +57,7 @@ export class Console extends Construct {
       "style-src 'self'",
       `img-src 'self' blob: data: ${media}`,
       `media-src blob: ${media}`,
-      `connect-src 'self' ${[...apis.map(originOf), media].join(' ')}`,
+      `connect-src 'self' ${[...apis.map(originOf), media, ...signInOrigins(settings.signIn)].join(' ')}`,
       "form-action 'self'",
       "frame-ancestors 'none'",
       "base-uri 'none'",
@@ -79,6 +81,7 @@ export class Console extends Construct {
       defaultRootObject: 'index.html',
       httpVersion: HttpVersion.HTTP2_AND_3,
       priceClass: PriceClass.PRICE_CLASS_100,
+      ...distributionDomain(this, settings.domains?.console),
       defaultBehavior: {
         origin: S3BucketOrigin.withOriginAccessControl(bucket),
         viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
@@ -126,6 +129,7 @@ export class Console extends Construct {
           stage: settings.stage,
           httpUrl: apis[0],
           liveUrl,
+          ...(settings.signIn === undefined ? {} : { signIn: consoleSignIn(settings.signIn) }),
         },
       },
     })
@@ -134,7 +138,8 @@ export class Console extends Construct {
     for (const part of deploy.role?.node.findAll() ?? [])
       if (CfnResource.isCfnResource(part)) files.node.addDependency(part)
 
-    this.url = `https://${distribution.distributionDomainName}`
+    nameDistribution(this, distribution, settings.domains)
+    this.url = `https://${settings.domains?.console?.name ?? distribution.distributionDomainName}`
   }
 }
 

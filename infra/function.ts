@@ -9,6 +9,7 @@ import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
 import { handlerCode } from './bundles.ts'
+import { inStatements } from './policy-size.ts'
 import { logRetention, type Settings } from './settings.ts'
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -79,6 +80,8 @@ export class Handler extends NodejsFunction {
   }
 
   allowSend(...queueArns: string[]): void {
-    this.addToRolePolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: queueArns }))
+    for (const resources of inStatements(queueArns)) {
+      this.addToRolePolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [...resources] }))
+    }
   }
 }

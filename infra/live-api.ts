@@ -7,6 +7,7 @@ import { DynamoEventSource, SqsDlq, SqsEventSource } from 'aws-cdk-lib/aws-lambd
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { acknowledge } from './acknowledge.ts'
+import { ApiDomain } from './domains.ts'
 import { Handler } from './function.ts'
 import { failureQueue } from './queues.ts'
 import type { Settings } from './settings.ts'
@@ -21,7 +22,7 @@ const stageName = 'live'
 
 /** Browsers' way to see changes: a WebSocket API, fed by the streams of the tables. */
 export class LiveApi extends Construct {
-  /** `wss://…/live` */
+  /** `wss://…/live`, or a name of one's own */
   readonly url: string
   readonly publishDeadLetters: Queue
   readonly publishRetries: Queue
@@ -82,7 +83,11 @@ export class LiveApi extends Construct {
       'AwsSolutions-APIG1',
       'WebSocket access logs need an account-wide CloudWatch role that this stack must not own; the functions log every connect and disconnect without tickets.',
     )
-    this.url = stage.url
+    const domain = settings.domains?.liveApi
+    this.url = domain === undefined ? stage.url : `wss://${domain.name}`
+    if (domain !== undefined) {
+      new ApiDomain(this, 'Domain', { api, stage, domain, zone: settings.domains?.hostedZone })
+    }
 
     // ── Changes to browsers ───────────────────────────────────────────────────────────────────────────────────────────
     const deadLetters = failureQueue(this, 'PublishDeadLetters')

@@ -4,6 +4,7 @@ import {
   GatewayVpcEndpointAwsService,
   InterfaceVpcEndpointAwsService,
   type IVpc,
+  SecurityGroup,
   type SubnetSelection,
   SubnetType,
   Vpc,
@@ -18,6 +19,8 @@ export interface Network {
   readonly subnets: SubnetSelection
   /** Tasks in public subnets reach the Internet by an address of their own; nothing may call them. */
   readonly assignPublicIp: boolean
+  /** Of the endpoints of AWS's services, where there are some: it lets in whom it is told to. */
+  readonly endpoints?: SecurityGroup
 }
 
 /**
@@ -65,8 +68,15 @@ export function networkOf(scope: Construct, settings: Settings, given?: IVpc): N
         EcrApi: InterfaceVpcEndpointAwsService.ECR,
         EcrDocker: InterfaceVpcEndpointAwsService.ECR_DOCKER,
       }
-      for (const [name, service] of Object.entries(services)) vpc.addInterfaceEndpoint(name, { service })
-      return { vpc, ...privateSubnets }
+      const endpoints = new SecurityGroup(scope, 'EndpointsSecurityGroup', {
+        vpc,
+        description: 'Endpoints of AWS services: called by Holdfast, call nobody',
+        allowAllOutbound: false,
+      })
+      for (const [name, service] of Object.entries(services)) {
+        vpc.addInterfaceEndpoint(name, { service, open: false, securityGroups: [endpoints] })
+      }
+      return { vpc, endpoints, ...privateSubnets }
     }
     default:
       return assertNever(network)

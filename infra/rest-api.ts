@@ -19,11 +19,13 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
+import { ApiDomain } from './domains.ts'
 import type { Events } from './events.ts'
 import { Handler, root } from './function.ts'
 import type { LiveApi } from './live-api.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
+import { acceptTokens } from './sign-in.ts'
 import type { Storage } from './storage.ts'
 import type { Webhooks } from './webhooks.ts'
 
@@ -67,6 +69,7 @@ export class RestApi extends Construct {
     authorizer.allowItems(tables.accounts, ['apikey#*'], 'GetItem', 'UpdateItem')
     authorizer.allowItems(tables.accounts, ['rate#*'], 'UpdateItem')
     storage.adminApiKey.grantRead(authorizer)
+    acceptTokens(authorizer, tables.accounts, settings.signIn)
 
     const connections = new Handler(this, 'Connections', {
       handler: 'http/connections',
@@ -370,7 +373,15 @@ export class RestApi extends Construct {
           CorsHttpMethod.PATCH,
           CorsHttpMethod.DELETE,
         ],
-        allowHeaders: ['content-type', 'accept', 'x-api-key', 'idempotency-key', 'if-match', 'prefer'],
+        allowHeaders: [
+          'content-type',
+          'accept',
+          'x-api-key',
+          'idempotency-key',
+          'if-match',
+          'prefer',
+          ...(settings.signIn ? ['authorization'] : []),
+        ],
         exposeHeaders: ['retry-after', 'etag', 'location', 'preference-applied', 'x-request-id'],
         maxAge: Duration.hours(1),
       },
@@ -442,6 +453,10 @@ export class RestApi extends Construct {
       },
     })
     this.url = stage.url
+    const domain = settings.domains?.httpApi
+    if (domain === undefined) return
+    new ApiDomain(this, 'Domain', { api, stage, domain, zone: settings.domains?.hostedZone })
+    this.url = `https://${domain.name}/`
   }
 }
 

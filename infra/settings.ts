@@ -1,5 +1,7 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { z } from 'zod'
+import { domainsSchema } from './domains.ts'
+import { signInSchema } from './sign-in.ts'
 
 const retentionByDays: Readonly<Record<number, RetentionDays>> = {
   7: RetentionDays.ONE_WEEK,
@@ -60,6 +62,10 @@ const schema = z
     messageRetentionDays: z.coerce.number().int().min(1).max(3650).default(90),
     /** How long media are kept at most: uploaded ones, and those of received messages. A business profile may shorten it. */
     mediaRetentionDays: z.coerce.number().int().min(1).max(3650).default(30),
+    /** Names of one's own for the APIs and the console. */
+    domains: domainsSchema.optional(),
+    /** An OpenID Connect provider that people sign in by. Absent: the console takes API keys. */
+    signIn: signInSchema.optional(),
   })
   .refine((s) => s.stage !== 'production' || s.dataRemoval === 'retain', {
     path: ['dataRemoval'],
@@ -76,6 +82,10 @@ const schema = z
   .refine((s) => s.workersMax === undefined || (s.workersMax >= s.workers && s.workersMax <= s.partitions), {
     path: ['workersMax'],
     message: 'at least workers, at most partitions',
+  })
+  .refine((s) => s.stage !== 'production' || s.signIn?.insecureLoopback !== true, {
+    path: ['signIn', 'insecureLoopback'],
+    message: 'is for tests',
   })
   .transform((s) => ({ ...s, workersMax: s.workersMax ?? Math.min(2 * s.workers, s.partitions) }))
 

@@ -21,14 +21,17 @@ export async function demoProfile(stateDir: string, httpUrl: string, adminApiKey
 
 /** The phone that links its device, and one to write to. */
 export const DEMO_PHONES = { business: '+94714515253', customer: '+94770000001' } as const
+/** What people see in place of bare numbers. */
+const names = { business: 'Tea shop', customer: 'Customer' } as const
 
 /** Both exist in the simulated WhatsApp from here on; one that is there already stays as it is. */
 export async function demoPhones(simulatorUrl: string): Promise<void> {
-  for (const phoneNumber of Object.values(DEMO_PHONES)) {
+  for (const who of ['business', 'customer'] as const) {
+    const phoneNumber = DEMO_PHONES[who]
     const answer = await fetch(`${simulatorUrl}/phones`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ phoneNumber }),
+      body: JSON.stringify({ phoneNumber, name: names[who] }),
     })
     const text = await answer.text()
     if (!answer.ok)

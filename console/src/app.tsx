@@ -13,7 +13,7 @@ import { WebhookPage } from './pages/webhook.tsx'
 import { WebhooksPage } from './pages/webhooks.tsx'
 import { Empty } from './parts/empty.tsx'
 import { Frame } from './parts/frame.tsx'
-import { Notices } from './parts/notices.tsx'
+import { Notices, problemText } from './parts/notices.tsx'
 import { SessionProvider } from './session.tsx'
 import { type SignedIn, SignIn } from './sign-in.tsx'
 
@@ -35,7 +35,12 @@ export function App() {
   if (place instanceof Error) {
     return (
       <main className="alone">
-        <Empty title="The console cannot start">{place.message}</Empty>
+        <Empty title="The console cannot start">
+          <p>{problemText(place)}</p>
+          <button type="button" onClick={() => location.reload()}>
+            Try again
+          </button>
+        </Empty>
       </main>
     )
   }
@@ -44,33 +49,47 @@ export function App() {
   return (
     <Router hook={useHashLocation}>
       <Notices>
-        <SessionProvider place={place} client={signedIn.client} signOut={signOut}>
-          <Frame>
-            <Switch>
-              <Route path="/" component={ConnectionsPage} />
-              <Route path="/connections/:connectionId/:tab?">
-                {({ connectionId, tab }) => (
-                  <ConnectionPage key={connectionId} connectionId={connectionId} tab={tab ?? 'chats'} />
-                )}
-              </Route>
-              <Route path="/events" component={EventsPage} />
-              <Route path="/webhooks" component={WebhooksPage} />
-              <Route path="/webhooks/:webhookId">
-                {({ webhookId }) => <WebhookPage key={webhookId} webhookId={webhookId} />}
-              </Route>
-              <Route path="/fleet" component={FleetPage} />
-              <Route path="/keys" component={KeysPage} />
-              <Route path="/dead-letters" component={DeadLettersPage} />
-              <Route path="/phones" component={PhonesPage} />
-              <Route>
-                <Empty title="There is no such page">
-                  <a href="#/">Go to the connections</a>
-                </Empty>
-              </Route>
-            </Switch>
-          </Frame>
+        <SessionProvider place={place} signedIn={signedIn} signOut={signOut}>
+          <Frame>{signedIn.tenant ? <Pages /> : <OperatorPages />}</Frame>
         </SessionProvider>
       </Notices>
     </Router>
+  )
+}
+
+function Pages() {
+  return (
+    <Switch>
+      <Route path="/" component={ConnectionsPage} />
+      <Route path="/connections/:connectionId/:tab?">
+        {({ connectionId, tab }) => (
+          <ConnectionPage key={connectionId} connectionId={connectionId} tab={tab ?? 'chats'} />
+        )}
+      </Route>
+      <Route path="/events" component={EventsPage} />
+      <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/webhooks/:webhookId">
+        {({ webhookId }) => <WebhookPage key={webhookId} webhookId={webhookId} />}
+      </Route>
+      <Route path="/fleet" component={FleetPage} />
+      <Route path="/keys" component={KeysPage} />
+      <Route path="/dead-letters" component={DeadLettersPage} />
+      <Route path="/phones" component={PhonesPage} />
+      <Route>
+        <Empty title="There is no such page">
+          <a href="#/">Go to the connections</a>
+        </Empty>
+      </Route>
+    </Switch>
+  )
+}
+
+/** Of somebody who belongs to no business profile. */
+function OperatorPages() {
+  return (
+    <Switch>
+      <Route path="/dead-letters" component={DeadLettersPage} />
+      <Route component={FleetPage} />
+    </Switch>
   )
 }

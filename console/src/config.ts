@@ -5,6 +5,19 @@ export interface ConsoleConfig {
   readonly httpUrl: string
   /** WebSocket API. */
   readonly liveUrl: string
+  /** Absent: people sign in by an API key. */
+  readonly signIn?: SignInConfig
+}
+
+/** The OpenID Connect provider that people sign in by. */
+export interface SignInConfig {
+  readonly issuer: string
+  readonly clientId: string
+  /** Which of its tokens the API takes. */
+  readonly token: 'access' | 'id'
+  readonly scope: string
+  /** Of the sign-in page's address, beside those that OpenID Connect has. */
+  readonly parameters: Readonly<Record<string, string>>
 }
 
 /** What only a run on this machine has: keys of its demo, and the simulated phones. */

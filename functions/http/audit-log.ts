@@ -8,7 +8,7 @@ import { auditDaysDefault } from '../../shared/domain/tenancy.ts'
 import { configure } from '../config.ts'
 import { count, log } from '../log.ts'
 import { isoNow } from '../time.ts'
-import type { AuthorizerContext } from './principal.ts'
+import { type AuthorizerContext, callerOf } from './principal.ts'
 import type { HttpEvent } from './request.ts'
 
 const config = configure('ACCOUNTS_TABLE')
@@ -34,9 +34,9 @@ export function auditLog(
       const entry = {
         at: isoNow(),
         by:
-          caller.principal === 'tenant'
-            ? ({ kind: 'key', keyId: caller.keyId } as const)
-            : ({ kind: 'admin' } as const),
+          caller.principal === 'tenant' && route.auth === 'tenant'
+            ? callerOf(caller)
+            : { kind: 'admin' as const, ...('sub' in caller && caller.sub !== undefined ? { sub: caller.sub } : {}) },
         operationId: route.operationId,
         resource: String(response.headers?.location ?? event.rawPath),
         status: response.statusCode ?? 200,
@@ -54,9 +54,10 @@ export function auditLog(
   }
 }
 
-/** As its profile says; who calls with the admin key brings nothing of the profile. */
+/** As the trail's profile says; who calls as an administrator brings nothing of it. */
 async function keptDays(caller: AuthorizerContext, trail: AuditTrail): Promise<number> {
-  if (caller.principal === 'tenant') return Number(caller.auditDays ?? auditDaysDefault)
+  if (caller.principal === 'tenant' && trail === caller.businessProfileId)
+    return Number(caller.auditDays ?? auditDaysDefault)
   const profile = trail === 'service' ? undefined : await profiles.getBusinessProfile(trail)
   return profile?.retention.auditDays ?? auditDaysDefault
 }
@@ -64,7 +65,7 @@ async function keptDays(caller: AuthorizerContext, trail: AuditTrail): Promise<n
 /** A business profile sees what is done to it. Its end stands in the service's own trail, which outlives it. */
 function trailOf(event: HttpEvent, route: RouteContract): AuditTrail {
   const caller = event.requestContext.authorizer?.lambda
-  if (caller?.principal === 'tenant') return caller.businessProfileId
+  if (caller?.principal === 'tenant' && route.auth === 'tenant') return caller.businessProfileId
   if (route.operationId === 'deleteBusinessProfile') return 'service'
   return event.pathParameters?.businessProfileId ?? 'service'
 }

@@ -34,14 +34,14 @@ export async function revokeKey(keys: ApiKeys, businessProfileId: string, keyId:
   return { body: undefined }
 }
 
-/** @throws Problem where the new key could do more than the one that makes it */
+/** @throws Problem where the new key could do more than who makes it */
 export function refuseMore(granted: readonly string[], wanted: readonly string[]): void {
   if (granted.includes(everyScope)) return
   const more = wanted.filter((scope) =>
     scope === everyScope ? !scopes.every((each) => allows(granted, each)) : !granted.includes(scope),
   )
   if (more.length === 0) return
-  throw new Problem('wrong_scope', { detail: `This key does not have ${more.join(', ')} itself.` })
+  throw new Problem('wrong_scope', { detail: `The caller does not have ${more.join(', ')} itself.` })
 }
 
 export function publicKey(key: ApiKey) {

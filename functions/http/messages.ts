@@ -16,7 +16,7 @@ import { count, log } from '../log.ts'
 import { type AcceptSendOutcome, acceptSend } from '../sends/accept-send.ts'
 import { isoNow } from '../time.ts'
 import { burstSeconds, CallLimit } from './call-limit.ts'
-import type { Principals } from './principal.ts'
+import { countedAs, type Principals } from './principal.ts'
 import { httpHandler } from './stack.ts'
 
 const config = configure(
@@ -111,13 +111,13 @@ export const handler = httpHandler({
   },
 })
 
-/** @throws Problem 429 where the key sends too often. A count that cannot be made refuses nobody. */
-async function limitSends({ keyId, sendsPerSecond }: Principals['tenant']): Promise<void> {
+/** @throws Problem 429 where the caller sends too often. A count that cannot be made refuses nobody. */
+async function limitSends({ caller, sendsPerSecond }: Principals['tenant']): Promise<void> {
   const perSecond = sendsPerSecond ?? config.SENDS_PER_SECOND
   const rate = { perSecond, burst: perSecond * burstSeconds }
   const retryAfterSeconds = await limit
-    .retryAfterSeconds(`${keyId}#sends`, rate, Date.now())
-    .catch((error: unknown) => log.error('sends of a key not counted', { keyId, error: error as Error }))
+    .retryAfterSeconds(`${countedAs(caller)}#sends`, rate, Date.now())
+    .catch((error: unknown) => log.error('sends of a caller not counted', { ...caller, error: error as Error }))
   if (retryAfterSeconds === undefined) return
   count('CallsRefused', 1)
   throw new Problem('rate_limited', { detail: `At most ${perSecond} sends a second.`, retryAfterSeconds })

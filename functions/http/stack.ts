@@ -30,15 +30,19 @@ export function httpHandler(operations: Operations, refuse: (path: string) => ne
       if (operation === undefined) return refuse(event.rawPath)
       const { route } = operation
       const principal = requirePrincipal(route, event.requestContext.authorizer?.lambda)
-      if (principal !== undefined) log.appendKeys(callerOf(principal))
+      if (principal !== undefined) log.appendKeys(logged(principal))
       const request = parseRequest(route, event)
       log.appendKeys(event.pathParameters ?? {})
       return respond(route, await operation.run({ ...request, principal }))
     })
 }
 
-const callerOf = (principal: NonNullable<Principals[HttpAuth]>) =>
-  'admin' in principal ? principal : { businessProfileId: principal.businessProfileId, keyId: principal.keyId }
+/** The person or the key, never what they showed for it. */
+function logged(principal: NonNullable<Principals[HttpAuth]>) {
+  if ('admin' in principal) return principal
+  const { kind: _, ...caller } = principal.caller
+  return { businessProfileId: principal.businessProfileId, ...caller }
+}
 
 function notFound(): never {
   throw new Problem('not_found')

@@ -7,6 +7,7 @@ import type { LogLine } from './engine-log.ts'
 import type { ServiceFault, StandingFault } from './front/faults.ts'
 import type { CallCount, RecordedCall } from './iam/ledger.ts'
 import type { EmittedMetric } from './metrics.ts'
+import type { StageSettings } from './synth.ts'
 import type { StackTemplate } from './template/assembly.ts'
 
 export type WhatsApp =
@@ -26,6 +27,8 @@ export interface LocalOptions {
   readonly cacheDir?: string
   /** A synthesized assembly to run instead of the repository's own app. */
   readonly assemblyDir?: string
+  /** Settings of the stage, beside those of cdk.json. */
+  readonly settings?: StageSettings
   /** Of the REST and the WebSocket API; 0 takes a free one. */
   readonly port: number
   /** Of the console; 0 takes a free one. Absent: one above `port`, or a free one. */

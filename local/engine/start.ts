@@ -113,7 +113,7 @@ async function start(
   })
   dynamoStarting.catch(() => undefined)
 
-  const assemblyDir = options.assemblyDir ?? (await synthesized(root, cacheDir, log, progress))
+  const assemblyDir = options.assemblyDir ?? (await synthesized(options, cacheDir, log, progress))
   const assembly = readAssembly(assemblyDir)
   const stacks = options.template?.(structuredClone(assembly.stacks)) ?? assembly.stacks
 
@@ -251,7 +251,14 @@ async function start(
     ],
     model.region,
     new Map([
-      ...distributions.map(({ spec, running }) => [`https://${spec.domainName}`, running.url] as const),
+      ...distributions.flatMap(({ spec, running }) =>
+        spec.domainNames.map((name) => [`https://${name}`, running.url] as const),
+      ),
+      ...model.apiDomains.map(({ name, apiId }) => {
+        const socket = model.webSocketApis.find((api) => api.apiId === apiId)
+        if (socket !== undefined) return [`wss://${name}`, gateway.liveUrl(apiId)] as const
+        return [`https://${name}`, gateway.httpUrl(apiId).replace(/\/$/, '')] as const
+      }),
       ...model.buckets.map(({ name }) => [`https://${name}.s3.${model.region}.amazonaws.com`, listener.url] as const),
     ]),
   )
@@ -398,12 +405,12 @@ async function together<T extends readonly unknown[]>(
 }
 
 async function synthesized(
-  root: string,
+  { root, settings }: LocalOptions,
   cacheDir: string,
   log: Parameters<typeof synthesize>[2],
   progress: (message: string) => void,
 ): Promise<string> {
-  const { directory, cached } = await synthesize(root, join(cacheDir, 'assemblies'), log, () =>
+  const { directory, cached } = await synthesize(root, join(cacheDir, 'assemblies'), log, settings, () =>
     progress('synthesizing the template and bundling its functions'),
   )
   progress(cached ? 'template is as it was' : 'template synthesized')

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { keepNewest } from './cache.ts'
 import type { EngineLog } from './contracts.ts'
 import { hostEnvironment } from './host-environment.ts'
-import { isObject } from './template/json.ts'
+import { isObject, type JsonObject } from './template/json.ts'
 
 /** Everything that the template and its assets are made from. */
 const INPUTS = [
@@ -14,6 +14,7 @@ const INPUTS = [
   'functions/**',
   'shared/**',
   'connector/**',
+  'console/**',
   'package.json',
   'package-lock.json',
   'cdk.json',
@@ -25,21 +26,26 @@ export interface Synthesized {
   readonly cached: boolean
 }
 
+/** As a stage's block in cdk.json. */
+export type StageSettings = Readonly<Record<string, unknown>>
+
 /** Assemblies of earlier inputs that are kept, for going back and forth between branches and for runs beside each other. */
 const ASSEMBLIES_KEPT = 5
 
 /**
  * @param root the repository
  * @param cache folder that keeps assemblies, each under the hash of its inputs
+ * @param settings of the stage, beside those of cdk.json
  * @param begins called when there is something to synthesize, which takes seconds
  */
 export async function synthesize(
   root: string,
   cache: string,
   log: EngineLog,
+  settings: StageSettings = {},
   begins: () => void = () => undefined,
 ): Promise<Synthesized> {
-  const directory = join(cache, inputsHash(root))
+  const directory = join(cache, inputsHash(root, settings))
   if (existsSync(join(directory, 'manifest.json'))) {
     const now = new Date()
     utimesSync(directory, now, now)
@@ -50,7 +56,7 @@ export async function synthesize(
   rmSync(building, { recursive: true, force: true })
   mkdirSync(building, { recursive: true })
   try {
-    await runApp(root, building, log)
+    await runApp(root, building, settings, log)
     if (!existsSync(directory)) renameSync(building, directory)
   } finally {
     rmSync(building, { recursive: true, force: true })
@@ -59,8 +65,8 @@ export async function synthesize(
   return { directory, cached: false }
 }
 
-function inputsHash(root: string): string {
-  const hash = createHash('sha256').update(process.version)
+function inputsHash(root: string, settings: StageSettings): string {
+  const hash = createHash('sha256').update(process.version).update(JSON.stringify(settings))
   const files = INPUTS.flatMap((pattern) =>
     globSync(pattern, { cwd: root, withFileTypes: true, exclude: (entry) => entry.name === 'node_modules' }),
   )
@@ -71,15 +77,24 @@ function inputsHash(root: string): string {
   return hash.digest('hex').slice(0, 24)
 }
 
+/** As cdk.json would have them, in the stage that is synthesized. */
+function withSettings(context: JsonObject, settings: StageSettings): JsonObject {
+  const stage = typeof context['stage'] === 'string' ? context['stage'] : 'dev'
+  const stages = isObject(context['holdfast']) ? context['holdfast'] : {}
+  const own = isObject(stages[stage]) ? stages[stage] : {}
+  return { holdfast: { ...stages, [stage]: { ...own, ...settings } } }
+}
+
 /** The app's own command (`"app"` in cdk.json), told what the CDK's CLI would tell it. */
-async function runApp(root: string, outdir: string, log: EngineLog): Promise<void> {
+async function runApp(root: string, outdir: string, settings: StageSettings, log: EngineLog): Promise<void> {
   const host = hostEnvironment()
   const config: unknown = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
   if (!isObject(config) || typeof config['app'] !== 'string')
     throw new Error('cdk.json: expected "app" to be the command that synthesizes')
   const lookups = join(root, 'cdk.context.json')
   const looked: unknown = existsSync(lookups) ? JSON.parse(readFileSync(lookups, 'utf8')) : {}
-  const context = { ...(isObject(looked) ? looked : {}), ...(isObject(config['context']) ? config['context'] : {}) }
+  const own: JsonObject = isObject(config['context']) ? config['context'] : {}
+  const context = { ...(isObject(looked) ? looked : {}), ...own, ...withSettings(own, settings) }
   const child = spawn('/bin/sh', ['-c', config['app']], {
     cwd: root,
     env: {

@@ -130,13 +130,18 @@ export type NewApiKey = z.infer<typeof newApiKeySchema>
 
 export const auditQuerySchema = pageQuerySchema
 
+const subSchema = z.string().meta({ description: 'The id that the sign-in provider has for the person.' })
 const auditEntrySchema = z
   .strictObject({
     auditId: idSchema,
     at: isoTimeSchema,
     by: z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('key'), keyId: idSchema }),
-      z.strictObject({ kind: z.literal('admin') }),
+      z.strictObject({ kind: z.literal('person'), sub: subSchema }),
+      z.strictObject({
+        kind: z.literal('admin'),
+        sub: subSchema.optional().meta({ description: 'Absent: with the admin key.' }),
+      }),
     ]),
     operationId: z.string().meta({ example: 'createConnection' }),
     resource: z.string().meta({

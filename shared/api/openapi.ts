@@ -8,9 +8,16 @@ type Json = Record<string, unknown>
 const common: readonly ProblemCode[] = ['internal', 'unavailable']
 const ofAuth: Readonly<Record<HttpAuth, readonly ProblemCode[]>> = {
   none: [],
-  optional: ['invalid_api_key'],
-  tenant: ['missing_api_key', 'invalid_api_key', 'wrong_scope', 'rate_limited'],
-  admin: ['missing_api_key', 'invalid_api_key', 'wrong_scope'],
+  optional: ['invalid_api_key', 'invalid_token'],
+  tenant: ['missing_api_key', 'invalid_api_key', 'invalid_token', 'wrong_scope', 'rate_limited'],
+  admin: ['missing_api_key', 'invalid_api_key', 'invalid_token', 'wrong_scope', 'rate_limited'],
+}
+const anyone = [{ apiKey: [] }, { person: [] }]
+const securityOf: Readonly<Record<HttpAuth, readonly Json[]>> = {
+  none: [],
+  optional: [{}, ...anyone],
+  tenant: anyone,
+  admin: anyone,
 }
 const ofBody: readonly ProblemCode[] = [
   'malformed_json',
@@ -59,6 +66,13 @@ export function openApiDocument(): Json {
           name: 'X-Api-Key',
           description: "A business profile's key; on `/admin` the admin key.",
         },
+        person: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description:
+            'A person, by a token of the OpenID Connect provider that the deployment names (setting `signIn`); without one, tokens are refused as if they were not there. Claims say which business profile, which scopes, and who may call `/admin`. Where both are sent, the key counts.',
+        },
       },
     },
     tags: [...new Set(routeList.map((route) => route.tag))].map((name) => ({ name })),
@@ -71,9 +85,7 @@ function operation(route: RouteContract, schemas: Components): Json {
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     tags: [route.tag],
-    security: { none: [], optional: [{}, { apiKey: [] }], tenant: [{ apiKey: [] }], admin: [{ apiKey: [] }] }[
-      route.auth
-    ],
+    security: securityOf[route.auth],
     parameters: [
       ...parameters('path', route.params),
       ...parameters('query', route.query),

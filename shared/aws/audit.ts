@@ -6,11 +6,15 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 import { attributeNames, putIf } from './expressions.ts'
 import { conditional, queryPage, type StoreTable } from './requests.ts'
 
-/** Something that was done, and with which key. Never a body, a key or a ticket. */
+/** Something that was done, and by whom: a key or a person, by their ids. Never a body, a key, a token or a ticket. */
 export interface AuditEntry {
   readonly auditId: string
   readonly at: IsoTime
-  readonly by: { readonly kind: 'key'; readonly keyId: string } | { readonly kind: 'admin' }
+  readonly by:
+    | { readonly kind: 'key'; readonly keyId: string }
+    | { readonly kind: 'person'; readonly sub: string }
+    /** With the admin key, or a person with the role. */
+    | { readonly kind: 'admin'; readonly sub?: string }
   readonly operationId: string
   /** Path of what it was done to, or of what it made. */
   readonly resource: string

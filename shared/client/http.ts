@@ -6,6 +6,8 @@ export interface HttpOptions {
   readonly baseUrl: string
   /** Absent: whatever stands between adds it. An API key does not belong into a public page. */
   readonly apiKey?: string
+  /** A person's bearer token instead, asked for at each call, so that it may be renewed meanwhile. */
+  readonly token?: () => string | Promise<string>
   /** Default: the platform's own. */
   readonly fetch?: typeof fetch
 }
@@ -27,11 +29,13 @@ export interface RawCall {
 export class Http {
   readonly #base: string
   readonly #apiKey: string | undefined
+  readonly #token: HttpOptions['token']
   readonly #fetch: typeof fetch
 
-  constructor({ baseUrl, apiKey, fetch: own }: HttpOptions) {
+  constructor({ baseUrl, apiKey, token, fetch: own }: HttpOptions) {
     this.#base = baseUrl.replace(/\/+$/, '')
     this.#apiKey = apiKey
+    this.#token = token
     // Browsers refuse a `fetch` that is called as a method of something else.
     this.#fetch = own ?? ((input, init) => fetch(input, init))
   }
@@ -77,12 +81,17 @@ export class Http {
     const given = Object.entries(headers).filter((header): header is [string, string] => header[1] !== undefined)
     const response = await this.#fetch(url, {
       method,
-      headers: { ...(this.#apiKey === undefined ? {} : { 'x-api-key': this.#apiKey }), ...Object.fromEntries(given) },
+      headers: { ...(await this.#who()), ...Object.fromEntries(given) },
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
     })
     if (response.ok) return response
     throw new ProblemError(response.status, documentOf(await response.text()), response.headers.get('retry-after'))
+  }
+
+  async #who(): Promise<Record<string, string>> {
+    if (this.#apiKey !== undefined) return { 'x-api-key': this.#apiKey }
+    return this.#token === undefined ? {} : { authorization: `Bearer ${await this.#token()}` }
   }
 }
 

@@ -47,3 +47,25 @@ it('lists go on from page to page', async () => {
   expect(items).toEqual([1, 2, 3])
   expect(asked.map((url) => new URL(url).search)).toEqual(['?direction=inbound', '?direction=inbound&next=second'])
 })
+
+it('a person’s token is asked for at each call; a key goes before it', async () => {
+  const sent: (Record<string, string> | undefined)[] = []
+  const fetch = async (_: unknown, init?: RequestInit) => {
+    sent.push(init?.headers as Record<string, string>)
+    return new Response('{"items":[]}', answered)
+  }
+  let tokens = 0
+  const token = async () => {
+    tokens += 1
+    return `token-${tokens}`
+  }
+  const person = new HoldfastClient({ baseUrl: 'https://api.test', token, fetch })
+  await person.connections.list()
+  await person.connections.list()
+  expect(sent.map((headers) => headers?.authorization)).toEqual(['Bearer token-1', 'Bearer token-2'])
+  const both = new HoldfastClient({ baseUrl: 'https://api.test', apiKey: 'k', token, fetch })
+  await both.connections.list()
+  expect(sent[2]).toMatchObject({ 'x-api-key': 'k' })
+  expect(sent[2]).not.toHaveProperty('authorization')
+  expect(tokens).toBe(2)
+})

@@ -32,9 +32,18 @@ export interface Tab {
   presses(): Promise<number>
 }
 
-/** A person's own browser window. */
-export async function openTab(browser: Browser, url: string): Promise<Tab> {
+/**
+ * A person's own browser window.
+ *
+ * @param prepare before the page is loaded
+ */
+export async function openTab(
+  browser: Browser,
+  url: string,
+  prepare: (context: BrowserContext) => Promise<void> = async () => undefined,
+): Promise<Tab> {
   const context = await browser.newContext({ viewport: desktop, colorScheme: 'light', locale: 'en-GB' })
+  await prepare(context)
   const page = await context.newPage()
   page.setDefaultTimeout(60_000)
   const wrongs: string[] = []

@@ -1,11 +1,12 @@
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Browser, Locator, Page } from 'playwright-core'
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest'
 import { DEMO_PHONES, demoPhones } from '../../local/demo.ts'
 import { type Phones, phones, rest } from '../end-to-end/callers.ts'
 import { type RunningPlace, startPlace } from '../end-to-end/place.ts'
+import { type RunningProvider, signInSetting, startProvider } from '../sign-in/provider.ts'
 import { artefacts, launchBrowser, openTab, type Tab, tabTo } from './browser.ts'
 import { look } from './look.ts'
 
@@ -18,6 +19,7 @@ const onePixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYP
 describe('the console', () => {
   let place: RunningPlace
   let simulated: Phones
+  let provider: RunningProvider
   let browser: Browser
   let tab: Tab
   let page: Page
@@ -27,7 +29,12 @@ describe('the console', () => {
 
   beforeAll(async () => {
     rmSync(artefacts, { recursive: true, force: true })
-    ;[place, browser] = await Promise.all([startPlace({ targets: 'any' }), launchBrowser()])
+    provider = await startProvider()
+    const settings = { signIn: signInSetting }
+    ;[place, browser] = await Promise.all([
+      startPlace({ targets: 'any', settings, template: provider.template }),
+      launchBrowser(),
+    ])
     simulated = phones(place.simulatorUrl)
     await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve))
     await demoPhones(place.simulatorUrl)
@@ -35,7 +42,13 @@ describe('the console', () => {
     const profile = await admin.post('/admin/business-profiles', { name: 'Demo' })
     const key = await admin.post(`/admin/business-profiles/${profile.body.businessProfileId}/api-keys`, {})
     apiKey = key.body.apiKey
-    tab = await openTab(browser, consoleUrl())
+    const businessProfileId: string = profile.body.businessProfileId
+    provider.serve(consoleUrl(), {
+      ada: { app: { profile: businessProfileId, roles: ['staff'] } },
+      root: { app: { roles: ['ops'] } },
+      mallory: { app: { profile: 'bp_of_somebody', roles: ['staff'] } },
+    })
+    tab = await openTab(browser, consoleUrl(), withoutProvider)
     page = tab.page
   })
   let failed = false
@@ -51,6 +64,7 @@ describe('the console', () => {
     shop.closeAllConnections()
     await browser?.close()
     await place?.stop()
+    await provider?.stop()
   })
 
   const consoleUrl = (): string => {
@@ -286,7 +300,13 @@ describe('the console', () => {
   })
 
   it('makes, shows once and revokes a key', async () => {
+    await page.route('**/api-keys', (route) => route.abort())
     await goTo('API keys')
+    await page.getByRole('alert').getByText('The keys cannot be shown').waitFor()
+    await expectWell('keys-error')
+    await page.unroute('**/api-keys')
+    await button('Try again').click()
+    await page.getByRole('row', { name: /default.*Active/ }).waitFor()
     await button('New key').click()
     await page.getByLabel('Label').fill('Shop')
     await expectWell('key-dialog')
@@ -321,10 +341,129 @@ describe('the console', () => {
     await expectWell('nowhere')
   })
 
+  describe('with a sign-in provider', () => {
+    let own: Tab
+    const authorizations = new Set<string>()
+    const keys = new Set<string>()
+    const signInAs = async (who: string): Promise<void> => {
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+      await page.getByPlaceholder('Enter any login').fill(who)
+      await page.getByPlaceholder('and password').fill('secret')
+      await page.getByRole('button', { name: 'Sign-in' }).click()
+    }
+    const signOut = async (): Promise<void> => {
+      await button('Sign out').click()
+      await page.getByRole('button', { name: 'Yes, sign me out' }).click()
+      await button('Sign in').waitFor()
+    }
+    beforeAll(async () => {
+      own = await openTab(browser, consoleUrl(), withoutThisMachine)
+      page = own.page
+      page.on('request', async (request) => {
+        const { authorization, 'x-api-key': key } = await request.allHeaders().catch(() => ({}) as never)
+        if (authorization !== undefined) authorizations.add(authorization)
+        if (key !== undefined) keys.add(key)
+      })
+    })
+    afterAll(async () => {
+      await own?.context.close()
+    })
+
+    it('a person signs in at the provider and is where they wanted to go, live, without any key', async () => {
+      await page.goto(`${consoleUrl()}/#/events`)
+      await button('Sign in').waitFor()
+      await expectWell('sign-in-provider')
+      await signInAs('ada')
+      await heading('Events').waitFor()
+      await page.getByText('Live', { exact: true }).waitFor()
+      await page.getByText('ada of the tests').waitFor()
+      expect(page.url()).toBe(`${consoleUrl()}/#/events`)
+      await goTo('Connections')
+      await page.getByRole('link', { name: 'Primary Device' }).waitFor()
+      await expectWell('connections-provider')
+      const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]))
+      expect(kept).not.toContain(apiKey)
+      expect(kept).not.toContain(place.adminApiKey)
+      expect(kept).toContain('oidc.user')
+      expect(await page.evaluate(() => localStorage.length)).toBe(0)
+      expect([...keys]).toEqual([])
+      const [bearer = ''] = authorizations
+      expect(bearer).toMatch(/^Bearer ey/)
+      const asked = async (authorization: string) =>
+        (await fetch(`${place.httpUrl}/connections`, { headers: { authorization } })).status
+      expect(await asked(bearer)).toBe(200)
+      expect(await asked(`${bearer.slice(0, -8)}AAAAAAAA`)).toBe(401)
+    })
+
+    it('a reload goes on, a token that ends is renewed without leaving the page', async () => {
+      await page.reload()
+      await page.getByRole('link', { name: 'Primary Device' }).waitFor()
+      provider.tokensLast(20)
+      await signOut()
+      await signInAs('ada')
+      await page.getByRole('link', { name: 'Primary Device' }).waitFor()
+      await expect.poll(() => provider.renewals(), { timeout: 60_000 }).toBeGreaterThan(0)
+      await page.getByRole('link', { name: 'Primary Device' }).click()
+      await page.locator('.chat-list li button').first().click()
+      await page.getByRole('log').getByText('Are you there?').waitFor()
+    })
+
+    it('a sign-in that the provider ends is said, and after another goes on where it was', async () => {
+      provider.renew(false)
+      await goTo('Webhooks')
+      await page.locator('.banner').getByText('Your sign-in has ended').waitFor()
+      await expectWell('sign-in-ended')
+      provider.tokensLast(3_600)
+      await button('Sign in again').click()
+      await heading('No webhook yet').waitFor()
+      await signOut()
+    })
+
+    it('who belongs to nothing here is told so, and may be somebody else', async () => {
+      await signInAs('mallory')
+      await page.getByText('You are signed in as mallory of the tests, but nothing here is open to you.').waitFor()
+      await page.getByRole('alert').getByText('Your account has no access to a business profile').waitFor()
+      await expectWell('sign-in-refused')
+      await signOut()
+    })
+
+    it('an operator who belongs to no business profile has the pages of operators', async () => {
+      await signInAs('root')
+      await page.getByText(/1 worker holds \d+ connections/).waitFor()
+      const links = page.getByRole('navigation', { name: 'Main' }).getByRole('link')
+      expect(await links.allInnerTexts()).toEqual(['Fleet', 'Dead letters'])
+      await goTo('Dead letters')
+      await button(/Look at them/)
+        .first()
+        .waitFor()
+      await expectWell('operator')
+      await signOut()
+    })
+
+    it('kept to the content security policy', () => {
+      expect(own.wrongs).toEqual([])
+    })
+  })
+
   it('kept to its content security policy, and every error was caught', () => {
     expect(tab.wrongs).toEqual([])
   })
 })
+
+/** As a deployment without one has it. */
+async function withoutProvider(context: BrowserContext): Promise<void> {
+  await context.route('**/config.json', async (route) => {
+    const answer = await route.fetch()
+    const { signIn: _, ...config } = await answer.json()
+    await route.fulfill({ response: answer, json: config })
+  })
+}
+
+/** As on a machine that is not one's own; and the provider's page looks for its letters on the Internet. */
+async function withoutThisMachine(context: BrowserContext): Promise<void> {
+  await context.route('**/_local/console.json', (route) => route.fulfill({ status: 404 }))
+  await context.route('https://fonts.googleapis.com/**', (route) => route.abort())
+}
 
 /** A number of seconds is seen, and then a lower one; between them another count may have begun. */
 async function countsDown(shown: Locator): Promise<void> {

@@ -37,13 +37,22 @@ function synthesize(context: Record<string, unknown> = {}): Holdfast {
   return holdfast
 }
 
+const stages = new Map<string, Holdfast>()
+
+/** As cdk.json has it; once. */
+function synthesizeStage(stage: string): Holdfast {
+  const made = stages.get(stage) ?? synthesize({ stage })
+  stages.set(stage, made)
+  return made
+}
+
 let holdfast: Holdfast
 let templates: readonly Template[]
 const all = (type: string): Resource[] =>
   templates.flatMap((template) => Object.values(template.findResources(type)) as Resource[])
 
 beforeAll(() => {
-  holdfast = synthesize()
+  holdfast = synthesizeStage('dev')
   templates = [holdfast.stateful, holdfast.controlPlane, holdfast.connector].map((stack) => Template.fromStack(stack))
 })
 
@@ -214,6 +223,42 @@ describe('the synthesized templates', () => {
     expect(parameters).toHaveLength(11)
   })
 
+  it('have neither domains nor a sign-in provider where none is set', () => {
+    for (const type of ['ApiGatewayV2::DomainName', 'ApiGatewayV2::ApiMapping', 'Route53::RecordSet']) {
+      expect(all(`AWS::${type}`)).toEqual([])
+    }
+    const text = JSON.stringify(templates.map((template) => template.toJSON()))
+    for (const word of ['SIGN_IN', 'signIn', '"authorization"']) expect(text).not.toContain(word)
+  })
+
+  it('keep data and keys or delete them as the stage says', () => {
+    const kept = ['AWS::DynamoDB::GlobalTable', 'AWS::KMS::Key', 'AWS::SecretsManager::Secret']
+    const policies = (stacks: readonly Template[]) =>
+      stacks.flatMap((stack) => kept.flatMap((type) => Object.values(stack.findResources(type))))
+    const ofDev = policies(templates)
+    expect(ofDev.length).toBeGreaterThan(10)
+    for (const resource of ofDev) expect(resource['DeletionPolicy']).toBe('Delete')
+    const production = Template.fromStack(synthesizeStage('production').stateful)
+    const buckets = Object.values(production.findResources('AWS::S3::Bucket'))
+    expect(buckets).toHaveLength(2)
+    for (const resource of [...policies([production]), ...buckets]) {
+      expect(resource).toMatchObject({ DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' })
+    }
+    for (const table of Object.values(production.findResources('AWS::DynamoDB::GlobalTable'))) {
+      expect(table['Properties'].Replicas[0].DeletionProtectionEnabled).toBe(true)
+    }
+  })
+
+  it('renew their keys, which belong to their account and to nobody else', () => {
+    const keys = all('AWS::KMS::Key').map((key) => key.Properties)
+    expect(keys).toHaveLength(3)
+    for (const { EnableKeyRotation, KeyPolicy } of keys) {
+      expect(EnableKeyRotation).toBe(true)
+      const principals = KeyPolicy.Statement.map(({ Principal }: { Principal: unknown }) => JSON.stringify(Principal))
+      expect(principals.filter((who: string) => !who.includes(':root'))).toEqual([])
+    }
+  })
+
   it('stay within the limits of CloudFormation', () => {
     for (const template of templates) {
       const json = template.toJSON()
@@ -225,7 +270,7 @@ describe('the synthesized templates', () => {
 
 describe('settings', () => {
   it.each(['dev', 'staging', 'production'])('of stage %s synthesize', (stage) => {
-    expect(synthesize({ stage }).settings.stage).toBe(stage)
+    expect(synthesizeStage(stage).settings.stage).toBe(stage)
   })
 
   it.each([

@@ -10,6 +10,8 @@ export interface MediumProps {
 
 const signs = { image: '🖼', video: '🎞', audio: '🎧', document: '📄', sticker: '🏷' } as const
 
+const kinds = { image: 'Picture', video: 'Video', audio: 'Audio', document: 'Document', sticker: 'Sticker' } as const
+
 /** What is known of a medium, and the medium itself once somebody asks for it: then it is downloaded from WhatsApp. */
 export function Medium({ message, type }: MediumProps) {
   const { client } = useSession()
@@ -17,7 +19,7 @@ export function Medium({ message, type }: MediumProps) {
   const [had, setHad] = useState<ClientMedium>()
   const [busy, setBusy] = useState(false)
   const medium = message[type]
-  const name = medium?.filename ?? (medium?.voice === true ? 'voice note' : type)
+  const name = medium?.filename ?? (medium?.voice === true ? 'Voice note' : kinds[type])
   const load = async () => {
     setBusy(true)
     await say.attempt(async () => {
@@ -39,7 +41,7 @@ export function Medium({ message, type }: MediumProps) {
           </button>
         </p>
       ) : (
-        <Shown type={type} url={had.download.url} name={name} alt={medium?.caption ?? `Picture: ${name}`} />
+        <Shown type={type} url={had.download.url} name={name} alt={medium?.caption ?? name} />
       )}
       {medium?.caption !== undefined && <p className="text">{medium.caption}</p>}
     </>

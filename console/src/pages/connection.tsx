@@ -133,7 +133,7 @@ function Details({ connection }: { readonly connection: Connection }) {
     ['Last connected', <Time key="last" at={connection.lastConnectedAt} />],
     ['Created', <Time key="created" at={connection.createdAt} />],
     ['Pace', connection.pace === undefined ? 'No limits' : <code key="pace">{JSON.stringify(connection.pace)}</code>],
-    ['Ignored', <code key="ignore">{JSON.stringify(connection.ignore ?? { groups: false, status: true })}</code>],
+    ['Ignored', ignored(connection)],
   ] as const
   return (
     <div className="card">
@@ -148,6 +148,18 @@ function Details({ connection }: { readonly connection: Connection }) {
       </dl>
     </div>
   )
+}
+
+/** What the connection does not take in. */
+function ignored({ ignore }: Connection): string {
+  // What the API says where nothing is set.
+  const { groups = false, status = true, channels = true } = ignore ?? {}
+  const which = [groups && 'groups', status && 'status updates', channels && 'channels'].filter(
+    (name) => name !== false,
+  )
+  if (which.length === 0) return 'Nothing'
+  const text = which.join(', ')
+  return `${text[0]?.toUpperCase()}${text.slice(1)}`
 }
 
 function Rename({ connection }: { readonly connection: Connection }) {

@@ -6,7 +6,7 @@ import { Operator } from '../parts/operator.tsx'
 import { usePolled } from '../parts/use-polled.ts'
 
 type Fleet = Answer<'GET /admin/fleet'>
-type Worker = Fleet['workers'][number]
+type FleetWorker = Fleet['workers'][number]
 
 const lookAgainMs = 3_000
 /** A worker whose heartbeat stands still for so long has lost its lease. */
@@ -57,14 +57,14 @@ function Workers({ client }: { readonly client: HoldfastClient }) {
   )
 }
 
-function WorkerCard({ worker, silentForMs }: { readonly worker: Worker; readonly silentForMs: number }) {
+function WorkerCard({ worker, silentForMs }: { readonly worker: FleetWorker; readonly silentForMs: number }) {
   const { workerId, state, connections, maxConnections, partitions, restoring, deployment, startedAt } = worker
   const silent = state !== 'dead' && silentForMs >= silentMs
   return (
     <li className="card">
       <div className="card-head">
         <h2>
-          <code>{workerId}</code>
+          <Worker id={workerId} />
         </h2>
         <span className={`status ${silent ? 'disconnected' : shapes[state]}`}>
           <span className="dot" aria-hidden="true" />
@@ -91,6 +91,11 @@ function WorkerCard({ worker, silentForMs }: { readonly worker: Worker; readonly
   )
 }
 
+/** Ids of workers are long: the beginning tells them apart, the whole is there for who needs it. */
+function Worker({ id }: { readonly id: string }) {
+  return <code title={id}>{id.slice(0, 8)}</code>
+}
+
 const words = { live: 'Live', draining: 'Draining', dead: 'Dead' } as const
 const shapes = { live: 'connected', draining: 'reconnecting', dead: 'disconnected' } as const
 
@@ -115,7 +120,7 @@ function Partitions({ partitions }: Pick<Fleet, 'partitions'>) {
                 <th scope="row">{partition}</th>
                 <td>{connections}</td>
                 <td>{epoch}</td>
-                <td>{owner === undefined ? <strong className="problem">nobody</strong> : <code>{owner}</code>}</td>
+                <td>{owner === undefined ? <strong className="problem">nobody</strong> : <Worker id={owner} />}</td>
               </tr>
             ))}
           </tbody>
@@ -129,7 +134,7 @@ function Partitions({ partitions }: Pick<Fleet, 'partitions'>) {
 class Silences {
   #seen = new Map<string, { readonly heartbeat: number; readonly since: number }>()
 
-  see(workers: readonly Worker[], nowMs: number): ReadonlyMap<string, number> {
+  see(workers: readonly FleetWorker[], nowMs: number): ReadonlyMap<string, number> {
     this.#seen = new Map(
       workers.map(({ workerId, heartbeat }) => {
         const before = this.#seen.get(workerId)

@@ -1,11 +1,13 @@
-import { type FormEvent, useCallback, useEffect, useState } from 'react'
+import { type FormEvent, useCallback, useState } from 'react'
 import type { Answer } from '../../../shared/client/index.ts'
+import { Awaited } from '../parts/awaited.tsx'
 import { Time } from '../parts/clock.tsx'
 import { Confirm, Dialog } from '../parts/dialog.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Field } from '../parts/field.tsx'
 import { useSay } from '../parts/notices.tsx'
 import { Secret } from '../parts/secret.tsx'
+import { useLoaded } from '../parts/use-loaded.ts'
 import { useSession } from '../session.tsx'
 
 type ApiKey = Answer<'GET /api-keys'>['items'][number]
@@ -14,16 +16,13 @@ type ApiKey = Answer<'GET /api-keys'>['items'][number]
 export function KeysPage() {
   const { client } = useSession()
   const say = useSay()
-  const [keys, setKeys] = useState<readonly ApiKey[]>()
   const [making, setMaking] = useState(false)
   const [revoking, setRevoking] = useState<ApiKey>()
   const [shown, setShown] = useState<string>()
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `say` is the same as long as the page is
-  const load = useCallback(async () => {
-    await say.attempt(async () => setKeys((await client.http.request('GET /api-keys')).items))
-  }, [client])
-  useEffect(() => void load(), [load])
+  const read = useCallback(async () => (await client.http.request('GET /api-keys')).items, [client])
+  const keys = useLoaded<readonly ApiKey[]>(read)
+  const { load } = keys
 
   const rotate = (keyId: string) =>
     say.attempt(async () => {
@@ -40,53 +39,17 @@ export function KeysPage() {
           New key
         </button>
       </div>
-      {keys === undefined && <p role="status">Loading keys…</p>}
-      {keys?.length === 0 && <Empty title="No keys" />}
-      {keys !== undefined && keys.length > 0 && (
-        <div className="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Label</th>
-                <th scope="col">May</th>
-                <th scope="col">Created</th>
-                <th scope="col">Last used</th>
-                <th scope="col">State</th>
-                <th scope="col">
-                  <span className="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {keys.map((key) => (
-                <tr key={key.keyId}>
-                  <th scope="row">{key.label}</th>
-                  <td>{key.scopes.includes('tenant:*') ? 'Everything' : key.scopes.join(', ')}</td>
-                  <td>
-                    <Time at={key.createdAt} />
-                  </td>
-                  <td>
-                    <Time at={key.lastUsedAt} />
-                  </td>
-                  <td>{stateOf(key)}</td>
-                  <td className="actions">
-                    {isActive(key) && (
-                      <>
-                        <button type="button" onClick={() => void rotate(key.keyId)}>
-                          Rotate<span className="hidden"> {key.label}</span>
-                        </button>
-                        <button type="button" onClick={() => setRevoking(key)}>
-                          Revoke<span className="hidden"> {key.label}</span>
-                        </button>
-                      </>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <Awaited loaded={keys} what="keys">
+        {(all) =>
+          all.length === 0 ? (
+            <Empty title="No keys">
+              <p>A key lets a program of yours use the API.</p>
+            </Empty>
+          ) : (
+            <Table keys={all} onRotate={(keyId) => void rotate(keyId)} onRevoke={setRevoking} />
+          )
+        }
+      </Awaited>
       {making && (
         <NewKey
           onClose={() => setMaking(false)}
@@ -113,6 +76,57 @@ export function KeysPage() {
         </Confirm>
       )}
     </>
+  )
+}
+
+interface TableProps {
+  readonly keys: readonly ApiKey[]
+  readonly onRotate: (keyId: string) => void
+  readonly onRevoke: (key: ApiKey) => void
+}
+
+/** A row for each; on a phone a card for each. */
+function Table({ keys, onRotate, onRevoke }: TableProps) {
+  return (
+    <table className="stacked">
+      <thead>
+        <tr>
+          <th scope="col">Label</th>
+          <th scope="col">May</th>
+          <th scope="col">Created</th>
+          <th scope="col">Last used</th>
+          <th scope="col">State</th>
+          <th scope="col">
+            <span className="hidden">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {keys.map((key) => (
+          <tr key={key.keyId}>
+            <th scope="row">{key.label}</th>
+            <td data-label="May">{key.scopes.includes('tenant:*') ? 'Everything' : key.scopes.join(', ')}</td>
+            <td data-label="Created">
+              <Time at={key.createdAt} />
+            </td>
+            <td data-label="Last used">{key.lastUsedAt === undefined ? 'Never' : <Time at={key.lastUsedAt} />}</td>
+            <td data-label="State">{stateOf(key)}</td>
+            <td className="actions">
+              {isActive(key) && (
+                <>
+                  <button type="button" onClick={() => onRotate(key.keyId)}>
+                    Rotate<span className="hidden"> {key.label}</span>
+                  </button>
+                  <button type="button" onClick={() => onRevoke(key)}>
+                    Revoke<span className="hidden"> {key.label}</span>
+                  </button>
+                </>
+              )}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   )
 }
 

@@ -1,11 +1,13 @@
-import { type FormEvent, useCallback, useEffect, useState } from 'react'
+import { type FormEvent, useCallback, useState } from 'react'
 import { Link, useLocation } from 'wouter'
 import type { Answer, HoldfastClient } from '../../../shared/client/index.ts'
+import { Awaited } from '../parts/awaited.tsx'
 import { Time } from '../parts/clock.tsx'
 import { Confirm } from '../parts/dialog.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { useSay } from '../parts/notices.tsx'
 import { Secret } from '../parts/secret.tsx'
+import { useLoaded } from '../parts/use-loaded.ts'
 import { useSession } from '../session.tsx'
 import { type Webhook, WebhookState } from './webhooks.tsx'
 
@@ -17,25 +19,33 @@ const deliveriesShown = 50
 /** One endpoint: how it does, what was delivered, and what can be done with it. */
 export function WebhookPage({ webhookId }: { readonly webhookId: string }) {
   const { client } = useSession()
-  const say = useSay()
-  const [webhook, setWebhook] = useState<Webhook>()
-  const [deliveries, setDeliveries] = useState<readonly Delivery[]>()
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `say` is the same as long as the page is
-  const load = useCallback(async () => {
-    await say.attempt(async () => {
-      const [found, log] = await Promise.all([client.webhooks.get(webhookId), lastDeliveries(client, webhookId)])
-      setWebhook(found)
-      setDeliveries(log)
-    })
+  const read = useCallback(async () => {
+    const [webhook, deliveries] = await Promise.all([client.webhooks.get(webhookId), lastDeliveries(client, webhookId)])
+    return { webhook, deliveries }
   }, [client, webhookId])
-  useEffect(() => void load(), [load])
-  if (webhook === undefined) return <p role="status">Loading the webhook…</p>
-  const { label, url, events, paused, failing } = webhook
+  const loaded = useLoaded(read)
   return (
     <>
       <p className="crumbs">
         <Link href="/webhooks">Webhooks</Link>
       </p>
+      <Awaited loaded={loaded} what="webhook">
+        {({ webhook, deliveries }) => <Shown webhook={webhook} deliveries={deliveries} load={loaded.load} />}
+      </Awaited>
+    </>
+  )
+}
+
+interface ShownProps {
+  readonly webhook: Webhook
+  readonly deliveries: readonly Delivery[]
+  readonly load: () => Promise<void>
+}
+
+function Shown({ webhook, deliveries, load }: ShownProps) {
+  const { label, url, events, paused, failing } = webhook
+  return (
+    <>
       <div className="page-head">
         <div>
           <h1 className="address">{label ?? url}</h1>
@@ -44,14 +54,14 @@ export function WebhookPage({ webhookId }: { readonly webhookId: string }) {
         <WebhookState webhook={webhook} />
       </div>
       <p>{events === undefined ? 'All events' : events.join(', ')}</p>
-      {paused !== undefined && <p className="remedy">{paused.message}</p>}
+      {paused !== undefined && <p className={paused.reason === 'requested' ? 'hint' : 'remedy'}>{paused.message}</p>}
       {failing !== undefined && (
         <p className="remedy">
           Failing since <Time at={failing.since} />: {failing.error}
         </p>
       )}
       <Deeds webhook={webhook} onChanged={load} />
-      <Replay webhookId={webhookId} onReplayed={load} />
+      <Replay webhookId={webhook.webhookId} onReplayed={load} />
       <section className="card">
         <div className="card-head">
           <h2>Deliveries</h2>
@@ -59,12 +69,12 @@ export function WebhookPage({ webhookId }: { readonly webhookId: string }) {
             Look again
           </button>
         </div>
-        {deliveries?.length === 0 ? (
+        {deliveries.length === 0 ? (
           <Empty title="Nothing was delivered yet">
             <p>Send a test, or wait for the first event.</p>
           </Empty>
         ) : (
-          <Log deliveries={deliveries ?? []} />
+          <Log deliveries={deliveries} />
         )}
       </section>
     </>
@@ -171,7 +181,7 @@ function Replay({ webhookId, onReplayed }: ReplayProps) {
   return (
     <form className="inline card" aria-label="Replay" onSubmit={(event) => void submit(event)}>
       <label>
-        Given-up events from
+        Send events again that were given up, from
         <input type="datetime-local" value={from} onChange={(event) => setFrom(event.target.value)} />
       </label>
       <label>

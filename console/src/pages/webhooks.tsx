@@ -1,11 +1,13 @@
-import { type FormEvent, useCallback, useEffect, useState } from 'react'
+import { type FormEvent, useCallback, useState } from 'react'
 import { Link } from 'wouter'
 import type { Answer } from '../../../shared/client/index.ts'
+import { Awaited } from '../parts/awaited.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Field } from '../parts/field.tsx'
 import { useSay } from '../parts/notices.tsx'
 import { Secret } from '../parts/secret.tsx'
+import { useLoaded } from '../parts/use-loaded.ts'
 import { useSession } from '../session.tsx'
 
 export type Webhook = Answer<'GET /webhooks/{webhookId}'>
@@ -13,15 +15,10 @@ export type Webhook = Answer<'GET /webhooks/{webhookId}'>
 /** Endpoints that events are posted to. */
 export function WebhooksPage() {
   const { client } = useSession()
-  const say = useSay()
-  const [webhooks, setWebhooks] = useState<readonly Webhook[]>()
   const [making, setMaking] = useState(false)
   const [secret, setSecret] = useState<string>()
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `say` is the same as long as the page is
-  const load = useCallback(async () => {
-    await say.attempt(async () => setWebhooks(await client.webhooks.list()))
-  }, [client])
-  useEffect(() => void load(), [load])
+  const read = useCallback(() => client.webhooks.list(), [client])
+  const webhooks = useLoaded<readonly Webhook[]>(read)
   return (
     <>
       <div className="page-head">
@@ -30,34 +27,16 @@ export function WebhooksPage() {
           New webhook
         </button>
       </div>
-      {webhooks === undefined && <p role="status">Loading webhooks…</p>}
-      {webhooks?.length === 0 && (
-        <Empty title="No webhook yet">
-          <p>Events are posted to your own address: each one signed, in order, and tried again for a day.</p>
-        </Empty>
-      )}
-      <ul className="cards">
-        {webhooks?.map((webhook) => (
-          <li key={webhook.webhookId} className="card">
-            <div className="card-head">
-              <h2>
-                <Link href={`/webhooks/${webhook.webhookId}`}>{webhook.label ?? webhook.url}</Link>
-              </h2>
-              <WebhookState webhook={webhook} />
-            </div>
-            <p className="number address">{webhook.url}</p>
-            <p>{webhook.events === undefined ? 'All events' : webhook.events.join(', ')}</p>
-            {webhook.failing !== undefined && <p className="problem">{webhook.failing.error}</p>}
-          </li>
-        ))}
-      </ul>
+      <Awaited loaded={webhooks} what="webhooks">
+        {(all) => <List webhooks={all} />}
+      </Awaited>
       {making && (
         <NewWebhook
           onClose={() => setMaking(false)}
           onMade={(made) => {
             setMaking(false)
             setSecret(made)
-            void load()
+            void webhooks.load()
           }}
         />
       )}
@@ -65,6 +44,33 @@ export function WebhooksPage() {
         <Secret title="The signing secret" secret={secret} onClose={() => setSecret(undefined)} />
       )}
     </>
+  )
+}
+
+function List({ webhooks }: { readonly webhooks: readonly Webhook[] }) {
+  if (webhooks.length === 0) {
+    return (
+      <Empty title="No webhook yet">
+        <p>Events are posted to your own address: each one signed, in order, and tried again for a day.</p>
+      </Empty>
+    )
+  }
+  return (
+    <ul className="cards">
+      {webhooks.map((webhook) => (
+        <li key={webhook.webhookId} className="card">
+          <div className="card-head">
+            <h2>
+              <Link href={`/webhooks/${webhook.webhookId}`}>{webhook.label ?? webhook.url}</Link>
+            </h2>
+            <WebhookState webhook={webhook} />
+          </div>
+          <p className="number address">{webhook.url}</p>
+          <p>{webhook.events === undefined ? 'All events' : webhook.events.join(', ')}</p>
+          {webhook.failing !== undefined && <p className="problem">{webhook.failing.error}</p>}
+        </li>
+      ))}
+    </ul>
   )
 }
 

@@ -114,6 +114,11 @@ export function identify(naming: Naming, place: Place): Identity {
       const id = shortId(generated, 7)
       return { ref: id, name: id, attributes: { IntegrationId: id, RouteId: id, AuthorizerId: id } }
     }
+    case 'AWS::ApiGatewayV2::DomainName': {
+      const name = named('DomainName')
+      const host = `d-${shortId(generated, 10)}.execute-api.${place.region}.amazonaws.com`
+      return { ref: name, name, attributes: { RegionalDomainName: host, RegionalHostedZoneId: 'ZLOCAL' } }
+    }
     case 'AWS::Events::EventBus': {
       const name = named('Name')
       return { ref: name, name, attributes: { Arn: arn('events', `event-bus/${name}`), Name: name } }

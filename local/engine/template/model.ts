@@ -1,7 +1,7 @@
 /** The whole template as specs: what `startLocal` starts. Pure, except that secrets are looked up as they are referred to. */
 import type { Assembly } from './assembly.ts'
 import { TemplateError } from './errors.ts'
-import { readHttpApis, readWebSocketApis } from './read-apis.ts'
+import { readApiDomains, readHttpApis, readWebSocketApis } from './read-apis.ts'
 import { readBuckets, readKeys, readParameters, readQueues, readSecrets, readTables } from './read-data.ts'
 import { readCustomResources, readDistributions } from './read-distributions.ts'
 import { readFunctions, readMappings, readPermissions } from './read-functions.ts'
@@ -59,6 +59,7 @@ export function readModel(assembly: Assembly, options: ModelOptions): Model {
     webSocketApis: readWebSocketApis(resources, { region, account }),
     rules: readRules(resources),
     services: readServices(resources),
+    apiDomains: readApiDomains(resources),
     distributions: readDistributions(resources),
     customResources: readCustomResources(resources),
     outputs: resources.outputs,

@@ -10,6 +10,7 @@ import type {
 import { TemplateError } from './errors.ts'
 import { booleanAt, numberAt, objectAt, onlyKeys, optional, stringAt, stringsAt } from './json.ts'
 import type { Resource, Resources } from './resources.ts'
+import type { ApiDomainSpec } from './specs.ts'
 
 interface Origin {
   readonly region: string
@@ -44,6 +45,14 @@ export function readWebSocketApis(resources: Resources, origin: Origin): readonl
     routes: children(resources, 'AWS::ApiGatewayV2::Route', api).map((route) => readWebSocketRoute(route, resources)),
     idleTimeoutMs: IDLE_TIMEOUT_MS,
     maxDurationMs: MAX_DURATION_MS,
+  }))
+}
+
+/** Names of one's own that stages of APIs are at the root of. */
+export function readApiDomains(resources: Resources): readonly ApiDomainSpec[] {
+  return resources.ofType('AWS::ApiGatewayV2::ApiMapping').map(({ properties, at }) => ({
+    name: stringAt(properties['DomainName'], `${at}.DomainName`),
+    apiId: stringAt(properties['ApiId'], `${at}.ApiId`),
   }))
 }
 

@@ -1,6 +1,6 @@
 /** CloudFront distributions before a bucket, with the headers that they add, and custom resources. */
 import { TemplateError } from './errors.ts'
-import { arrayAt, isObject, type JsonObject, objectAt, onlyKeys, optional, stringAt } from './json.ts'
+import { arrayAt, isObject, type JsonObject, objectAt, onlyKeys, optional, stringAt, stringsAt } from './json.ts'
 import type { Resources } from './resources.ts'
 import type { CustomResourceSpec, DistributionSpec } from './specs.ts'
 
@@ -37,7 +37,10 @@ export function readDistributions(resources: Resources): readonly DistributionSp
     if (bucket === undefined) throw new TemplateError(at, `local mode serves buckets of the template, not ${domain}`)
     return {
       arn: identity.attributes['Arn'] ?? '',
-      domainName: identity.attributes['DomainName'] ?? '',
+      domainNames: [
+        identity.attributes['DomainName'] ?? '',
+        ...stringsAt(config['Aliases'] ?? [], `${at}.DistributionConfig.Aliases`),
+      ],
       title,
       bucketName: bucket.identity.name,
       rootObject: optional(config['DefaultRootObject'], (name) => stringAt(name, `${at}.DefaultRootObject`)),

@@ -198,6 +198,8 @@ const TYPES: Readonly<Record<string, ResourceType>> = {
     'IdentitySource',
     'Name',
   ]),
+  'AWS::ApiGatewayV2::DomainName': runs(['DomainName'], ['DomainNameConfigurations', 'Tags']),
+  'AWS::ApiGatewayV2::ApiMapping': runs(['ApiId', 'DomainName', 'Stage']),
   'AWS::Events::EventBus': runs(['Name'], ['Description', 'Tags']),
   'AWS::Events::Rule': runs(
     ['Name', 'EventBusName', 'EventPattern', 'ScheduleExpression', 'State', 'Targets'],
@@ -245,6 +247,7 @@ const TYPES: Readonly<Record<string, ResourceType>> = {
   'AWS::SNS::TopicPolicy': nothing('only alarms publish to it'),
   'AWS::SNS::Subscription': nothing('only alarms publish to it'),
   'AWS::ApiGateway::Account': nothing(DELIVERY),
+  'AWS::Route53::RecordSet': nothing('names are not looked up on one machine'),
   'AWS::ApiGatewayV2::Deployment': nothing('what runs is always the newest'),
   'AWS::ApplicationAutoScaling::ScalableTarget': nothing(SCALING),
   'AWS::ApplicationAutoScaling::ScalingPolicy': nothing(SCALING),

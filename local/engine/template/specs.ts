@@ -156,13 +156,18 @@ export interface ServiceSpec {
 
 export interface DistributionSpec {
   readonly arn: string
-  /** `….cloudfront.net` */
-  readonly domainName: string
+  /** `….cloudfront.net`, then names of one's own. */
+  readonly domainNames: readonly string[]
   readonly title: string
   readonly bucketName: string
   readonly rootObject: string | undefined
   /** Added to every answer, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
+}
+
+export interface ApiDomainSpec {
+  readonly name: string
+  readonly apiId: string
 }
 
 export interface CustomResourceSpec {
@@ -217,6 +222,7 @@ export interface Model {
   readonly webSocketApis: readonly WebSocketApiSpec[]
   readonly rules: readonly EventRuleSpec[]
   readonly services: readonly ServiceSpec[]
+  readonly apiDomains: readonly ApiDomainSpec[]
   readonly distributions: readonly DistributionSpec[]
   readonly customResources: readonly CustomResourceSpec[]
   readonly outputs: Readonly<Record<string, string>>

@@ -121,6 +121,7 @@ function model(endpoint: string): Model {
     rules: [],
     services: [],
     outputs: {},
+    apiDomains: [],
     distributions: [],
     customResources: [],
     inert: [],
