@@ -18,7 +18,9 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import { type Alarms, functionAlarms, workerAlarms } from './alarms.ts'
-import { Handler, root } from './function.ts'
+import { imageContext } from './code.ts'
+import { Handler } from './function.ts'
+import { imageParts } from './image-parts.ts'
 import { networkOf } from './network.ts'
 import type { Queues } from './queues.ts'
 import { scaleWorkers } from './scaling.ts'
@@ -33,7 +35,7 @@ export interface ConnectorProps {
   readonly queues: Queues
   readonly alarms: Alarms
   /** Default: as the setting `network` says. */
-  readonly vpc?: IVpc
+  readonly vpc?: IVpc | undefined
 }
 
 /** The long-lived service that holds the WhatsApp sockets. */
@@ -52,11 +54,11 @@ export class Connector extends Construct {
       runtimePlatform: { cpuArchitecture: CpuArchitecture.ARM64, operatingSystemFamily: OperatingSystemFamily.LINUX },
     })
     const image = new DockerImageAsset(this, 'Image', {
-      directory: root,
+      directory: imageContext(),
       file: 'connector/Dockerfile',
       platform: Platform.LINUX_ARM64,
       ignoreMode: IgnoreMode.DOCKER,
-      exclude: ['*', '!package.json', '!package-lock.json', '!connector', '!shared', '**/node_modules'],
+      exclude: ['*', ...imageParts.map((part) => `!${part}`), '**/node_modules'],
     })
     task.addContainer(containerName, {
       image: ContainerImage.fromDockerImageAsset(image),

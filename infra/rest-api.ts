@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
@@ -19,7 +18,7 @@ import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import type { Events } from './events.ts'
-import { Handler, root } from './function.ts'
+import { Handler } from './function.ts'
 import type { LiveApi } from './live-api.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
@@ -285,8 +284,6 @@ export class RestApi extends Construct {
       handler: 'http/public',
       settings,
       environment: {},
-      // The API page's library, from our own origin.
-      files: ['swagger-ui-bundle.js', 'swagger-ui.css'].map((file) => join(root, 'node_modules/swagger-ui-dist', file)),
     })
 
     const functions = {

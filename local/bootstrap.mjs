@@ -29,6 +29,7 @@ const COMMANDS = {
   'test:scenarios': { needs: ['java'], runs: (args) => [vitest(['--project', 'scenarios', ...args])] },
   check: { needs: [], runs: () => checks() },
   'build:client': { needs: [], runs: (args) => [[node, ['local/build-client.ts', ...args]]] },
+  'build:construct': { needs: [], runs: (args) => [[node, ['local/build-construct.ts', ...args]]] },
   synth: { needs: [], runs: (args) => [synthesis(args)] },
   simulate: { needs: [], runs: (args) => [[node, ['tests/simulation/main.ts', ...args]]] },
   bench: { needs: ['java'], runs: (args) => [[node, ['tests/bench/main.ts', ...args]]] },
