@@ -2,12 +2,14 @@ import { Duration, IgnoreMode, RemovalPolicy } from 'aws-cdk-lib'
 import { type IVpc, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import {
+  Capability,
   Cluster,
   ContainerImage,
   ContainerInsights,
   CpuArchitecture,
   FargateService,
   FargateTaskDefinition,
+  LinuxParameters,
   LogDrivers,
   OperatingSystemFamily,
 } from 'aws-cdk-lib/aws-ecs'
@@ -53,6 +55,9 @@ export class Connector extends Construct {
       memoryLimitMiB: settings.workerMemoryMiB,
       runtimePlatform: { cpuArchitecture: CpuArchitecture.ARM64, operatingSystemFamily: OperatingSystemFamily.LINUX },
     })
+    // An init of its own: as process 1 Node would not see a signal that comes before its handlers are there.
+    const linuxParameters = new LinuxParameters(this, 'Linux', { initProcessEnabled: true })
+    linuxParameters.dropCapabilities(Capability.ALL)
     const image = new DockerImageAsset(this, 'Image', {
       directory: imageContext(),
       file: 'connector/Dockerfile',
@@ -78,6 +83,7 @@ export class Connector extends Construct {
         MEDIA_TABLE: tables.media.tableName,
         MEDIA_BUCKET: storage.mediaBucket.bucketName,
         MEDIA_RETENTION_DAYS: String(settings.mediaRetentionDays),
+        ...(settings.tracing ? { TRACING: 'on' } : {}),
       },
       logging: LogDrivers.awsLogs({
         streamPrefix: 'connector',
@@ -95,6 +101,7 @@ export class Connector extends Construct {
       },
       stopTimeout: Duration.seconds(120),
       readonlyRootFilesystem: true,
+      linuxParameters,
     })
     acknowledge(task, 'AwsSolutions-ECS2', 'The environment holds names of tables and queues, no secrets.')
     acknowledge(
@@ -140,6 +147,15 @@ export class Connector extends Construct {
       queues.partitions.map((queue) => queue.queueArn),
     )
     allow(['sqs:SendMessage'], [queues.doorbellDeadLetters.queueArn])
+
+    if (settings.tracing) {
+      allow(['xray:PutTraceSegments'], ['*'])
+      acknowledge(
+        task.taskRole,
+        'AwsSolutions-IAM5[Resource::*]',
+        'Traces belong to no resource: xray:PutTraceSegments knows none.',
+      )
+    }
 
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       vpc,

@@ -1,10 +1,11 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { Architecture, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
+import { acknowledge } from './acknowledge.ts'
 import { handlerCode } from './code.ts'
 import { logRetention, type Settings } from './settings.ts'
 
@@ -42,7 +43,15 @@ export class Handler extends NodejsFunction {
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
+      tracing: props.settings.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     })
+    if (props.settings.tracing) {
+      acknowledge(
+        role,
+        'AwsSolutions-IAM5[Resource::*]',
+        'Traces belong to no resource: xray:PutTraceSegments and PutTelemetryRecords know none.',
+      )
+    }
   }
 
   /** Narrow on purpose: the actions named, on the table itself. */

@@ -96,6 +96,11 @@ export interface HoldfastSettings {
    * @default 30
    */
   readonly mediaRetentionDays?: number
+  /**
+   * Traces calls by X-Ray, through the functions and the connector. Costs nothing while it is off.
+   * @default false
+   */
+  readonly tracing?: boolean
 }
 
 const shape = {
@@ -130,6 +135,7 @@ const shape = {
   webhookConcurrency: z.coerce.number().int().min(2).max(1000).default(50),
   messageRetentionDays: z.coerce.number().int().min(1).max(3650).default(90),
   mediaRetentionDays: z.coerce.number().int().min(1).max(3650).default(30),
+  tracing: z.boolean().default(false),
 } satisfies Record<keyof HoldfastSettings, z.ZodType>
 
 export const settingNames: readonly string[] = Object.keys(shape)
