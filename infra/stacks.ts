@@ -102,6 +102,17 @@ export class StatefulStack extends Stack {
     publish(
       this,
       settings,
+      'Stores',
+      'stores',
+      this.toJsonString({
+        tables: Object.fromEntries(Object.entries(this.storage.tables).map(([name, table]) => [name, table.tableName])),
+        authBucket: this.storage.authBucket.bucketName,
+      }),
+      'Names of tables and of the auth bucket, for `npm run restore`',
+    )
+    publish(
+      this,
+      settings,
       'AdminApiKeySecretArn',
       'admin-api-key-secret-arn',
       this.storage.adminApiKey.secretArn,

@@ -30,6 +30,7 @@ const COMMANDS = {
   check: { needs: [], runs: () => checks() },
   'build:client': { needs: [], runs: (args) => [[node, ['local/build-client.ts', ...args]]] },
   'build:construct': { needs: [], runs: (args) => [[node, ['local/build-construct.ts', ...args]]] },
+  restore: { needs: [], runs: (args) => [[node, ['local/restore.ts', ...args]]] },
   synth: { needs: [], runs: (args) => [synthesis(args)] },
   simulate: { needs: [], runs: (args) => [[node, ['tests/simulation/main.ts', ...args]]] },
   bench: { needs: ['java'], runs: (args) => [[node, ['tests/bench/main.ts', ...args]]] },
