@@ -15,7 +15,7 @@ const parts = [
 ]
 /** Each runs the whole product. */
 const wholes = ['tests/console/**/*.test.ts', 'tests/end-to-end/**/*.test.ts', 'tests/guarantees/waiting.test.ts']
-/** Fleets under kills, deploys and outages: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
+/** Fleets under kills, deploys and outages, and what is published, packed: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
 const scenarios = [
   'tests/end-to-end/live.test.ts',
   'tests/end-to-end/restore.test.ts',
@@ -23,6 +23,7 @@ const scenarios = [
   'tests/faults/scenarios.test.ts',
   'tests/guarantees/messages.test.ts',
   'tests/guarantees/events.test.ts',
+  'tests/infra/package.test.ts',
 ]
 
 /**
@@ -46,7 +47,10 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: parts,
+          exclude: scenarios,
           globalSetup: 'tests/adapters/shared-dynamo-setup.ts',
+          // The examples import it as its users do; the packed one is tried by the scenarios.
+          alias: { '@holdfast/construct': new URL('infra/holdfast.ts', import.meta.url).pathname },
           testTimeout: 180_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },
