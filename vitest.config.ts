@@ -15,15 +15,17 @@ const parts = [
 ]
 /** Each runs the whole product. */
 const wholes = ['tests/console/**/*.test.ts', 'tests/end-to-end/**/*.test.ts', 'tests/guarantees/waiting.test.ts']
-/** Fleets under kills, deploys and outages: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
+/** Fleets under kills, deploys and outages, and what is published, packed: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
 const scenarios = [
   'tests/end-to-end/contract.test.ts',
   'tests/end-to-end/live.test.ts',
   'tests/end-to-end/tenants.test.ts',
+  'tests/end-to-end/restore.test.ts',
   'tests/faults/lifecycle-rows.test.ts',
   'tests/faults/scenarios.test.ts',
   'tests/guarantees/messages.test.ts',
   'tests/guarantees/events.test.ts',
+  'tests/infra/package.test.ts',
 ]
 
 /**
@@ -47,7 +49,10 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: parts,
+          exclude: scenarios,
           globalSetup: 'tests/adapters/shared-dynamo-setup.ts',
+          // The examples import it as its users do; the packed one is tried by the scenarios.
+          alias: { '@holdfast/construct': new URL('infra/holdfast.ts', import.meta.url).pathname },
           testTimeout: 180_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },

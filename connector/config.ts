@@ -18,6 +18,8 @@ const schema = z
     /** Told beside every metric. */
     STAGE: text,
     METRICS_MS: wholeMs(60_000),
+    /** Tell X-Ray of sends whose calls are traced. */
+    TRACING: z.enum(['on', 'off']).default('off'),
 
     CONNECTIONS_TABLE: text,
     MESSAGES_TABLE: text,

@@ -1,4 +1,5 @@
 /** The connector process: reads its environment, puts a worker together, and ends with a word why. */
+import { randomBytes } from 'node:crypto'
 import { fetchLatestWaWebVersion } from '@whiskeysockets/baileys'
 import { authStates } from './auth/auth-states.ts'
 import { type Config, ConfigError, clientVersionOf, readConfig } from './config.ts'
@@ -16,6 +17,7 @@ import { processClock as clock, processRandom as random } from './process-clock.
 import { createLoginGate } from './session/login-gate.ts'
 import { createSessionFactory } from './session/session.ts'
 import { defaultLoginGateSettings, defaultSessionSettings } from './session/settings.ts'
+import { SegmentBuffer, xRay } from './tracing/x-ray.ts'
 import { baileysWhatsApp } from './whatsapp/baileys.ts'
 import { newIdentity } from './whatsapp/identity.ts'
 import type { SocketMedia } from './whatsapp/socket.ts'
@@ -27,6 +29,7 @@ import { taskIdentity } from './worker/task-identity.ts'
 
 const configErrorExitCode = 78
 const dayMs = 86_400_000
+const lastTracesMs = 2_000
 
 function environment(): Config {
   try {
@@ -63,6 +66,7 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
     messages: stores.messageLookup,
     media: media(config, stores, sessionLog),
   })
+  const traces = await tracesOf(config, sessionLog)
   const createSession = createSessionFactory({
     clock,
     random,
@@ -87,6 +91,7 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
       reachable: whatsapp.reachable,
     }),
     workerId: identity.workerId,
+    ...(traces === undefined ? {} : { traces }),
     settings: {
       ...defaultSessionSettings,
       backoffBaseMs: config.BACKOFF_BASE_MS,
@@ -135,13 +140,24 @@ async function assemble(config: Config, log: Log, recorder: MetricsRecorder): Pr
         drainMs: config.DRAIN_MS,
       },
     },
-    exit: (code) => process.exit(code),
+    exit(code) {
+      // Only who ends in order still tells; whoever lost its lease goes at once.
+      if (traces === undefined || code !== exitCodes.stopped) process.exit(code)
+      const told = Promise.race([traces.flush(), new Promise((resolve) => setTimeout(resolve, lastTracesMs))])
+      void told.finally(() => process.exit(code))
+    },
   })
   return connector
 }
 
 function metricsOf(config: Config): MetricsRecorder {
   return new MetricsRecorder(config.STAGE, clock.now, random.next, (line) => process.stdout.write(`${line}\n`))
+}
+
+async function tracesOf(config: Config, log: Log): Promise<SegmentBuffer | undefined> {
+  if (config.TRACING === 'off') return undefined
+  const newId = () => randomBytes(8).toString('hex')
+  return new SegmentBuffer({ clock, log, stage: config.STAGE, newId, put: await xRay(config.AWS_REGION) })
 }
 
 function media(config: Config, { media: store, mediaObjects: objects }: Stores, log: Log): SocketMedia {

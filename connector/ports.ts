@@ -279,6 +279,26 @@ export interface RecoveryListener {
   scout(): boolean
 }
 
+/** A send that is traced, once its outcome is stored. */
+export interface TracedSend {
+  /** X-Ray's header of the call that it came by. */
+  readonly trace: string
+  readonly requestId?: string
+  readonly connectionId: string
+  readonly messageId: string
+  readonly status: string
+  readonly errorCode?: string
+  readonly takenAt: EpochMs
+  /** When it was last handed to a socket. */
+  readonly handedAt?: EpochMs
+  readonly endedAt: EpochMs
+}
+
+/** Never throws, and nobody waits for it. */
+export interface Traces {
+  send(told: TracedSend): void
+}
+
 export interface SessionDependencies {
   readonly clock: Clock
   readonly random: Random
@@ -290,6 +310,8 @@ export interface SessionDependencies {
   readonly operations: WorkerOperations
   readonly logins: LoginGate
   readonly workerId: string
+  /** Absent: nothing is traced. */
+  readonly traces?: Traces
   readonly settings: SessionSettings
   /** The client version that WhatsApp accepts now; asked after a refusal (405). Absent: the configured one is kept. */
   readonly fetchClientVersion?: () => Promise<readonly [number, number, number] | undefined>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sampledTrace } from '../shared/domain/trace.ts'
 import { targetScopes } from '../shared/net/targets.ts'
 
 /** The template writes it, having checked it; see infra/sign-in.ts. */
@@ -98,6 +99,11 @@ const logging = z.object({
   LOG_LEVEL: z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']).default('INFO'),
 })
 export const logLevel = logging.parse({ LOG_LEVEL: process.env.LOG_LEVEL?.toUpperCase() }).LOG_LEVEL
+
+/** Of the invocation that runs, where it is traced: Lambda sets it anew each time. */
+export function currentTrace(): string | undefined {
+  return sampledTrace(process.env._X_AMZN_TRACE_ID)
+}
 
 /**
  * Told beside every metric. Asked for when the first is written, since code that is used outside of a function writes none.

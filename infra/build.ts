@@ -1,25 +1,16 @@
 import { type App, Validations } from 'aws-cdk-lib'
 import { AwsSolutionsChecks } from 'cdk-nag'
-import { parseSettings, type Settings } from './settings.ts'
-import { ConnectorStack, ControlPlaneStack, StatefulStack } from './stacks.ts'
+import { Holdfast, type HoldfastProps } from './holdfast.ts'
 
-export interface Holdfast {
-  readonly settings: Settings
-  readonly stateful: StatefulStack
-  readonly controlPlane: ControlPlaneStack
-  readonly connector: ConnectorStack
-}
-
-/** `-c stage=production` picks the block of that name under `holdfast` in cdk.json. Throws on settings that are not valid. */
+/**
+ * The app of this repository: the construct and nothing beside it, checked by cdk-nag.
+ *
+ * `-c stage=production` picks the block of that name under `holdfast` in cdk.json. Throws on settings that are not valid.
+ */
 export function buildHoldfast(app: App): Holdfast {
   const stage: unknown = app.node.tryGetContext('stage') ?? 'dev'
   const stages: Record<string, object> = app.node.tryGetContext('holdfast') ?? {}
-  const settings = parseSettings({ stage, ...stages[String(stage)] })
-
-  const name = (part: string) => `Holdfast-${settings.stage}-${part}`
-  const stateful = new StatefulStack(app, name('Stateful'), settings)
-  const controlPlane = new ControlPlaneStack(app, name('ControlPlane'), { stateful, settings })
-  const connector = new ConnectorStack(app, name('Connector'), { stateful, settings })
+  const settings = { stage, ...stages[String(stage)] } as HoldfastProps
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
-  return { settings, stateful, controlPlane, connector }
+  return new Holdfast(app, 'Holdfast', settings)
 }

@@ -2,12 +2,14 @@ import { Duration, IgnoreMode, RemovalPolicy } from 'aws-cdk-lib'
 import { type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import {
+  Capability,
   Cluster,
   ContainerImage,
   ContainerInsights,
   CpuArchitecture,
   FargateService,
   FargateTaskDefinition,
+  LinuxParameters,
   LogDrivers,
   OperatingSystemFamily,
 } from 'aws-cdk-lib/aws-ecs'
@@ -18,7 +20,9 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import { type Alarms, functionAlarms, workerAlarms } from './alarms.ts'
-import { Handler, root } from './function.ts'
+import { imageContext } from './code.ts'
+import { Handler } from './function.ts'
+import { imageParts } from './image-parts.ts'
 import { networkOf } from './network.ts'
 import { inStatements } from './policy-size.ts'
 import type { Queues } from './queues.ts'
@@ -34,7 +38,7 @@ export interface ConnectorProps {
   readonly queues: Queues
   readonly alarms: Alarms
   /** Default: as the setting `network` says. */
-  readonly vpc?: IVpc
+  readonly vpc?: IVpc | undefined
 }
 
 /** The long-lived service that holds the WhatsApp sockets. */
@@ -52,12 +56,15 @@ export class Connector extends Construct {
       memoryLimitMiB: settings.workerMemoryMiB,
       runtimePlatform: { cpuArchitecture: CpuArchitecture.ARM64, operatingSystemFamily: OperatingSystemFamily.LINUX },
     })
+    // An init of its own: as process 1 Node would not see a signal that comes before its handlers are there.
+    const linuxParameters = new LinuxParameters(this, 'Linux', { initProcessEnabled: true })
+    linuxParameters.dropCapabilities(Capability.ALL)
     const image = new DockerImageAsset(this, 'Image', {
-      directory: root,
+      directory: imageContext(),
       file: 'connector/Dockerfile',
       platform: Platform.LINUX_ARM64,
       ignoreMode: IgnoreMode.DOCKER,
-      exclude: ['*', '!package.json', '!package-lock.json', '!connector', '!shared', '**/node_modules'],
+      exclude: ['*', ...imageParts.map((part) => `!${part}`), '**/node_modules'],
     })
     task.addContainer(containerName, {
       image: ContainerImage.fromDockerImageAsset(image),
@@ -77,6 +84,7 @@ export class Connector extends Construct {
         MEDIA_TABLE: tables.media.tableName,
         MEDIA_BUCKET: storage.mediaBucket.bucketName,
         MEDIA_RETENTION_DAYS: String(settings.mediaRetentionDays),
+        ...(settings.tracing ? { TRACING: 'on' } : {}),
       },
       logging: LogDrivers.awsLogs({
         streamPrefix: 'connector',
@@ -94,6 +102,7 @@ export class Connector extends Construct {
       },
       stopTimeout: Duration.seconds(120),
       readonlyRootFilesystem: true,
+      linuxParameters,
     })
     acknowledge(task, 'AwsSolutions-ECS2', 'The environment holds names of tables and queues, no secrets.')
     acknowledge(
@@ -138,6 +147,15 @@ export class Connector extends Construct {
       allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'], [...some])
     }
     allow(['sqs:SendMessage'], [queues.doorbellDeadLetters.queueArn])
+
+    if (settings.tracing) {
+      allow(['xray:PutTraceSegments'], ['*'])
+      acknowledge(
+        task.taskRole,
+        'AwsSolutions-IAM5[Resource::*]',
+        'Traces belong to no resource: xray:PutTraceSegments knows none.',
+      )
+    }
 
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       vpc,

@@ -1,26 +1,20 @@
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { Architecture, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
-import { handlerCode } from './bundles.ts'
+import { acknowledge } from './acknowledge.ts'
+import { handlerCode } from './code.ts'
 import { inStatements } from './policy-size.ts'
 import { logRetention, type Settings } from './settings.ts'
-
-export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 export interface HandlerProps {
   /** Path below `functions/`, e.g. `http/connections`. Its export is `handler`. */
   readonly handler: string
   readonly settings: Settings
   readonly environment: Readonly<Record<string, string>>
-  /** Absolute paths of files that lie beside the bundle. */
-  readonly files?: readonly string[]
   readonly timeout?: Duration
   readonly memoryMiB?: number
 }
@@ -28,8 +22,6 @@ export interface HandlerProps {
 /** A Lambda function with a role that may do nothing but write to its own log group; every grant stands beside its use. */
 export class Handler extends NodejsFunction {
   constructor(scope: Construct, id: string, props: HandlerProps) {
-    if (!existsSync(join(root, 'functions', `${props.handler}.ts`)))
-      throw new Error(`no such handler: functions/${props.handler}.ts`)
     const logGroup = new LogGroup(scope, `${id}Logs`, {
       retention: logRetention(props.settings),
       removalPolicy: RemovalPolicy.DESTROY,
@@ -42,7 +34,7 @@ export class Handler extends NodejsFunction {
       }),
     )
     super(scope, id, {
-      code: handlerCode(root, props.handler, props.files),
+      code: handlerCode(props.handler),
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
@@ -52,7 +44,15 @@ export class Handler extends NodejsFunction {
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
+      tracing: props.settings.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     })
+    if (props.settings.tracing) {
+      acknowledge(
+        role,
+        'AwsSolutions-IAM5[Resource::*]',
+        'Traces belong to no resource: xray:PutTraceSegments and PutTelemetryRecords know none.',
+      )
+    }
   }
 
   /** Narrow on purpose: the actions named, on the table itself. */

@@ -19,9 +19,10 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { httpRoutes } from '../shared/api/routes.ts'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
+import { imageContext } from './code.ts'
 import { ApiDomain } from './domains.ts'
 import type { Events } from './events.ts'
-import { Handler, root } from './function.ts'
+import { Handler } from './function.ts'
 import type { LiveApi } from './live-api.ts'
 import type { Queues } from './queues.ts'
 import { logRetention, type Settings } from './settings.ts'
@@ -41,7 +42,9 @@ export interface RestApiProps {
   readonly webhooks: Webhooks
 }
 
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }
+const { version } = JSON.parse(readFileSync(join(imageContext(), 'package.json'), 'utf8')) as {
+  readonly version: string
+}
 
 /** The HTTP API: one function per resource, one authorizer in front of all, routes from the public contract. */
 export class RestApi extends Construct {
@@ -334,8 +337,6 @@ export class RestApi extends Construct {
       handler: 'http/public',
       settings,
       environment: {},
-      // The API page's library, from our own origin.
-      files: ['swagger-ui-bundle.js', 'swagger-ui.css'].map((file) => join(root, 'node_modules/swagger-ui-dist', file)),
     })
 
     const functions = {

@@ -1,4 +1,5 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import type { IVpc } from 'aws-cdk-lib/aws-ec2'
 import { EventBus } from 'aws-cdk-lib/aws-events'
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
@@ -36,6 +37,12 @@ function publish(
   })
 }
 
+export interface StatefulStackProps {
+  readonly settings: Settings
+  /** Of the caller's own app; goes before the settings. */
+  readonly alarmTopic?: ITopic | undefined
+}
+
 export class StatefulStack extends Stack {
   readonly storage: Storage
   readonly queues: Queues
@@ -43,11 +50,16 @@ export class StatefulStack extends Stack {
   /** Where every event leaves. It outlives the functions that feed it: rules of others hang on it. */
   readonly bus: EventBus
 
-  constructor(scope: Construct, id: string, settings: Settings, props?: StackProps) {
-    super(scope, id, { description: 'Holdfast: tables, auth bucket, queues, admin key', ...props })
+  constructor(scope: Construct, id: string, { settings, alarmTopic }: StatefulStackProps, props?: StackProps) {
+    super(scope, id, {
+      description: 'Holdfast: tables, auth bucket, queues, admin key',
+      // What is kept when the stack goes is better kept where it is.
+      terminationProtection: settings.dataRemoval === 'retain',
+      ...props,
+    })
     this.storage = new Storage(this, 'Storage', settings)
     this.queues = new Queues(this, 'Queues', settings)
-    this.alarmTopic = alarmTopicOf(this, settings)
+    this.alarmTopic = alarmTopic ?? alarmTopicOf(this, settings)
     this.bus = new EventBus(this, 'Bus', {
       eventBusName: `holdfast-${settings.stage}`,
       description: 'Events of Holdfast',
@@ -91,6 +103,17 @@ export class StatefulStack extends Stack {
     publish(
       this,
       settings,
+      'Stores',
+      'stores',
+      this.toJsonString({
+        tables: Object.fromEntries(Object.entries(this.storage.tables).map(([name, table]) => [name, table.tableName])),
+        authBucket: this.storage.authBucket.bucketName,
+      }),
+      'Names of tables and of the auth bucket, for `npm run restore`',
+    )
+    publish(
+      this,
+      settings,
       'AdminApiKeySecretArn',
       'admin-api-key-secret-arn',
       this.storage.adminApiKey.secretArn,
@@ -105,6 +128,10 @@ export interface UsesStateful {
 }
 
 export class ControlPlaneStack extends Stack {
+  readonly httpApiUrl: string
+  readonly liveApiUrl: string
+  readonly consoleUrl: string
+
   constructor(scope: Construct, id: string, { stateful, settings }: UsesStateful, props?: StackProps) {
     super(scope, id, { description: 'Holdfast: REST API, live API, functions', ...props })
     const { storage, queues } = stateful
@@ -130,20 +157,29 @@ export class ControlPlaneStack extends Stack {
     productAlarms(alarms, settings)
     eventAlarms(alarms, settings, events.readers)
     new ProductDashboard(this, 'Dashboard', { settings, deadLetters })
+    this.httpApiUrl = rest.url
+    this.liveApiUrl = live.url
+    this.consoleUrl = pages.url
     publish(this, settings, 'ConsoleUrl', 'console-url', pages.url, 'The web console')
     publish(this, settings, 'HttpApiUrl', 'http-api-url', rest.url, 'REST API')
     publish(this, settings, 'LiveApiUrl', 'live-api-url', live.url, 'WebSocket API: connect with ?ticket=')
   }
 }
 
+export interface ConnectorStackProps extends UsesStateful {
+  /** Of the caller's own app; goes before the settings. */
+  readonly vpc?: IVpc | undefined
+}
+
 export class ConnectorStack extends Stack {
-  constructor(scope: Construct, id: string, { stateful, settings }: UsesStateful, props?: StackProps) {
+  constructor(scope: Construct, id: string, { stateful, settings, vpc }: ConnectorStackProps, props?: StackProps) {
     super(scope, id, { description: 'Holdfast: the service that holds the WhatsApp sockets', ...props })
     new Connector(this, 'Connector', {
       settings,
       storage: stateful.storage,
       queues: stateful.queues,
       alarms: new Alarms(this, 'Alarms', { settings, topic: stateful.alarmTopic }),
+      vpc,
     })
   }
 }

@@ -161,6 +161,7 @@ export class Delivery {
     const { whatsappId, chat, content } = entry.row
     if (!this.#store.holding.held()) return
     entry.state = 'handing'
+    entry.handedAt = this.#store.clock.now()
     entry.timer = this.#store.clock.after(this.#settings.sendTimeoutMs + sendGraceMs, () =>
       this.#handed(entry, { kind: 'unknown', why: 'no answer from the socket in time' }),
     )

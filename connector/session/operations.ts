@@ -7,6 +7,7 @@ import {
   operationFailures,
 } from '../../shared/domain/operations.ts'
 import type { OperationRow, WorkerOperations } from '../../shared/domain/stores/operations.ts'
+import { originFields } from '../../shared/domain/trace.ts'
 import type { ConnectionRef } from '../../shared/domain/words.ts'
 import type { OperationAnswer, Timer, WhatsAppSocket } from '../ports.ts'
 import { errorName } from './row-writer.ts'
@@ -229,9 +230,25 @@ export class Operations {
     entry.deadline.cancel()
     this.#pump()
     this.#write(entry, outcome).then(
-      () => this.#forget(entry),
+      () => {
+        this.#forget(entry)
+        this.#tell(entry, outcome)
+      },
       () => this.#tellIfQuiet(),
     )
+  }
+
+  /** One line an operation, which the id of the call that asked for it leads to. */
+  #tell({ row: { operationId, request, origin } }: Entry, outcome: OperationOutcome): void {
+    const failed = outcome.status === 'failed' ? { errorCode: outcome.error.code } : {}
+    const fields = {
+      operationId,
+      operation: request.kind,
+      ...originFields(origin),
+      operationStatus: outcome.status,
+      ...failed,
+    }
+    this.#store.log.info(fields, 'An operation ended')
   }
 
   async #write(entry: Entry, outcome: OperationOutcome): Promise<void> {

@@ -1,8 +1,9 @@
 import type { SendsMode } from '../../shared/domain/lifecycle-sends.ts'
 import type { Pace } from '../../shared/domain/pace.ts'
 import type { OutboundRow, SendStep, WorkerMessages } from '../../shared/domain/stores/messages.ts'
+import { originFields } from '../../shared/domain/trace.ts'
 import type { ConnectionRef, EpochMs, SendError, SendErrorCode } from '../../shared/domain/words.ts'
-import type { AuthState, SendReceipt, ServerAck, SessionSettings, Timer, WhatsAppSocket } from '../ports.ts'
+import type { AuthState, SendReceipt, ServerAck, SessionSettings, Timer, Traces, WhatsAppSocket } from '../ports.ts'
 import { AcceptanceOrder } from './acceptance-order.ts'
 import { Delivery } from './delivery.ts'
 import { Departures } from './departures.ts'
@@ -39,6 +40,7 @@ export class Outbox {
   readonly #store: StoreContext
   readonly #settings: OutboxSettings
   readonly #listener: OutboxListener
+  readonly #traces: Traces | undefined
   readonly #list = new SendList()
   readonly #people = new People()
   readonly #restricted = new RestrictedChats()
@@ -62,12 +64,14 @@ export class Outbox {
     readonly store: StoreContext
     readonly settings: OutboxSettings
     readonly listener: OutboxListener
+    readonly traces?: Traces | undefined
   }) {
     this.#ref = options.ref
     this.#messages = options.messages
     this.#store = options.store
     this.#settings = options.settings
     this.#listener = options.listener
+    this.#traces = options.traces
     this.#notes = new SendNotes(options.ref, options.messages, options.store)
     this.#steps = new SendSteps(options.ref, options.messages, options.store)
     this.#pacing = new Pacing(options.ref, options.messages, options.store, this.#people, () => this.#look())
@@ -119,6 +123,7 @@ export class Outbox {
       attempted: this.#auth?.attempted().has(id) ?? false,
       uncertain: false,
       resent: false,
+      takenAt: clock.now(),
       // Taken out before it goes, it cannot go after it was cancelled.
       held: !consistent || row.heldAt !== undefined,
       claims: row.claims ?? 0,
@@ -323,17 +328,41 @@ export class Outbox {
 
   /** An outcome, of a send in the outbox or of an earlier one. Resolves once stored; rejects when the holding ended. */
   #end(whatsappId: string, step: SendStep): Promise<void> {
-    return this.#ended(whatsappId, this.#steps.store(whatsappId, step))
+    return this.#ended(whatsappId, this.#steps.store(whatsappId, step), step)
   }
 
-  #ended(whatsappId: string, stored: Promise<void>): Promise<void> {
+  /** One line a send, which the id of the call that asked for it leads to, and its part of a trace. */
+  #tell({ row, takenAt, handedAt }: SendEntry, step: SendStep): void {
+    const { messageId, whatsappId, origin } = row
+    const failed = step.status === 'failed' ? { errorCode: step.error.code } : {}
+    const fields = { messageId, whatsappId, ...originFields(origin), sendStatus: step.status, ...failed }
+    this.#store.log.info(fields, 'A send ended')
+    if (origin?.trace === undefined) return
+    this.#traces?.send({
+      trace: origin.trace,
+      ...(origin.requestId === undefined ? {} : { requestId: origin.requestId }),
+      connectionId: this.#ref.connectionId,
+      messageId,
+      status: step.status,
+      ...failed,
+      takenAt,
+      ...(handedAt === undefined ? {} : { handedAt }),
+      endedAt: this.#store.clock.now(),
+    })
+  }
+
+  #ended(whatsappId: string, stored: Promise<void>, step?: SendStep): Promise<void> {
     const entry = this.#list.get(whatsappId)
-    if (entry !== undefined && entry.state !== 'ending') {
+    const first = entry !== undefined && entry.state !== 'ending'
+    if (first) {
       this.#list.ending(entry)
       this.#look()
     }
     const settled = stored.then(
-      () => this.#forget(whatsappId, entry),
+      () => {
+        this.#forget(whatsappId, entry)
+        if (first && step !== undefined) this.#tell(entry, step)
+      },
       (error) => {
         this.#list.tellIfQuiet()
         throw error

@@ -27,6 +27,9 @@ export interface SendEntry {
   state: EntryState
   /** Bytes may have left, in this or an earlier worker. */
   attempted: boolean
+  /** When this worker had it, and when it last handed it to a socket. */
+  readonly takenAt: EpochMs
+  handedAt?: EpochMs
   /** Whether the socket wrote it is not known: what follows in its chat could get there first. */
   uncertain: boolean
   resent: boolean

@@ -119,6 +119,7 @@ class ConnectionSession implements Session {
       messages,
       store: this.#store,
       settings,
+      traces: dependencies.traces,
       listener: {
         onAckMissing: () => this.#liveness.probeNow(),
         onRestricted: (until) => this.#lifecycle.dispatch({ kind: 'restricted', until }),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** Beside the bundle in a deployment (`infra/rest-api.ts` puts them there), in the package where the code runs as it is. */
+/** Beside the bundle in a deployment (`infra/code.ts` puts them there), in the package where the code runs as it is. */
 const folder = import.meta.url.endsWith('/index.mjs')
   ? new URL('./', import.meta.url)
   : new URL('../../node_modules/swagger-ui-dist/', import.meta.url)

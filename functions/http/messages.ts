@@ -10,8 +10,9 @@ import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
 import { usage } from '../../shared/aws/usage.ts'
 import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
+import { originOf } from '../../shared/domain/trace.ts'
 import { assertNever, type ConnectionRef, type Gesture, type PartitionId } from '../../shared/domain/words.ts'
-import { configure } from '../config.ts'
+import { configure, currentTrace } from '../config.ts'
 import { count, log } from '../log.ts'
 import { type AcceptSendOutcome, acceptSend } from '../sends/accept-send.ts'
 import { isoNow } from '../time.ts'
@@ -57,10 +58,12 @@ const gesture = (partition: PartitionId, ref: ConnectionRef, gesture: Gesture): 
   doorbells.ring(partition, { kind: 'gesture', ...ref, gestureId: randomUUID(), gesture })
 
 export const handler = httpHandler({
-  sendMessage: async ({ principal, params, headers, body }) => {
+  sendMessage: async ({ principal, params, headers, body, requestId }) => {
     const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
     await limitSends(principal)
-    const row = acceptedRow(await acceptSend(stores, ref, body, headers['idempotency-key'], Date.now()))
+    const origin = originOf(requestId, currentTrace())
+    const accepted = await acceptSend(stores, ref, body, headers['idempotency-key'], Date.now(), { origin })
+    const row = acceptedRow(accepted)
     log.info('send accepted', { messageId: row.messageId, sendStatus: row.status })
     return { body: { messageId: row.messageId, status: row.status, ...given('error', row.error) } }
   },

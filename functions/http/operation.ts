@@ -12,6 +12,8 @@ export interface Call<Id extends OperationId> {
   readonly query: Output<Contract<Id>['query']>
   readonly headers: Contract<Id> extends { readonly headers: infer Schema } ? Output<Schema> : undefined
   readonly body: Contract<Id> extends { readonly body: infer Schema } ? Output<Schema> : undefined
+  /** Of this request; its answer carries it as `x-request-id`. */
+  readonly requestId: string
   /** The `Accept` header. */
   readonly accept: string | undefined
 }

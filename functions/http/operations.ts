@@ -5,7 +5,8 @@ import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { apiOperations } from '../../shared/aws/operations.ts'
 import type { OperationRequest } from '../../shared/domain/operations.ts'
-import { configure } from '../config.ts'
+import { originOf } from '../../shared/domain/trace.ts'
+import { configure, currentTrace } from '../config.ts'
 import { log } from '../log.ts'
 import { acceptOperation } from '../operations/accept-operation.ts'
 import { waitPreference } from '../operations/preference.ts'
@@ -23,6 +24,7 @@ const stores = { connections, operations, doorbells }
 interface OperationCall {
   readonly principal: { readonly businessProfileId: string }
   readonly params: { readonly connectionId: string }
+  readonly requestId: string
   readonly headers: { readonly prefer?: string | undefined; readonly 'idempotency-key'?: string | undefined }
 }
 
@@ -30,7 +32,8 @@ interface OperationCall {
 async function carriedOut(call: OperationCall, request: OperationRequest) {
   const ref = { businessProfileId: call.principal.businessProfileId, connectionId: call.params.connectionId }
   const { waitMs, applied } = waitPreference(call.headers.prefer)
-  const accepted = await acceptOperation(stores, ref, request, call.headers['idempotency-key'], Date.now())
+  const origin = originOf(call.requestId, currentTrace())
+  const accepted = await acceptOperation(stores, ref, request, call.headers['idempotency-key'], Date.now(), origin)
   if (accepted.kind !== 'accepted') throw new Problem(accepted.kind)
   const row = await untilEnded(operations, accepted.row, waitMs)
   const { operationId, status } = row

@@ -80,8 +80,7 @@ export function requirePrincipal(
       refuseTooMany(context)
       if (route.auth === 'admin') {
         if (!('sub' in context)) throw new Problem('wrong_scope', { detail: 'This call needs the admin key.' })
-        if (!isAdministrator(context))
-          throw new Problem('wrong_scope', { detail: 'This call needs an administrator.' })
+        if (!isAdministrator(context)) throw new Problem('wrong_scope', { detail: 'This call needs an administrator.' })
         return { admin: true, sub: context.sub }
       }
       const scopes = context.scopes.split(',')

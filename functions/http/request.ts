@@ -20,6 +20,7 @@ export function parseRequest(route: RouteContract, event: HttpEvent) {
     query: parse(route.query, event.queryStringParameters ?? {}, 'query'),
     headers: route.headers ? parse(route.headers, headersOf(route.headers, event), 'headers') : undefined,
     body: route.body ? parse(route.body, jsonBody(route, event), 'body') : undefined,
+    requestId: event.requestContext.requestId,
     accept: header(event, 'accept'),
   }
 }

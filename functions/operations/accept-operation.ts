@@ -4,6 +4,7 @@ import { type OperationRequest, operationKeptSeconds, operationSeconds } from '.
 import type { ApiConnections, ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellRinger } from '../../shared/domain/stores/doorbell.ts'
 import type { ApiOperations, OperationRow } from '../../shared/domain/stores/operations.ts'
+import type { Origin } from '../../shared/domain/trace.ts'
 import { type ConnectionRef, type EpochMs, sentences } from '../../shared/domain/words.ts'
 import { isDeleting } from '../deleting.ts'
 import { log } from '../log.ts'
@@ -25,6 +26,7 @@ export type AcceptedOperation =
  * worker's next look at its rows.
  *
  * @param nowMs wall clock
+ * @param origin goes with the row
  */
 export async function acceptOperation(
   { connections, operations, doorbells }: AcceptOperationStores,
@@ -32,11 +34,12 @@ export async function acceptOperation(
   request: OperationRequest,
   idempotencyKey: string | undefined,
   nowMs: EpochMs,
+  origin?: Origin,
 ): Promise<AcceptedOperation> {
   const connection = await connections.get(ref)
   if (connection === undefined) return { kind: 'connection_not_found' }
   if (isDeleting(connection)) return { kind: 'connection_deleting' }
-  const outcome = await operations.accept(newRow(connection, request, idempotencyKey, nowMs))
+  const outcome = await operations.accept(newRow(connection, request, idempotencyKey, nowMs, origin))
   if (outcome.kind === 'conflict') return { kind: 'idempotency_conflict' }
   const { row } = outcome
   if (row.status === 'pending') await ring(doorbells, row)
@@ -48,6 +51,7 @@ function newRow(
   request: OperationRequest,
   idempotencyKey: string | undefined,
   nowMs: EpochMs,
+  origin: Origin | undefined,
 ): OperationRow {
   const { businessProfileId, connectionId, partition } = connection
   const ref = { businessProfileId, connectionId }
@@ -69,6 +73,7 @@ function newRow(
     deadlineAt: new Date(nowMs + aheadMs).toISOString(),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     requestHash: createHash('sha256').update(canonical(request)).digest('hex'),
+    ...(origin === undefined ? {} : { origin }),
     version: 1,
     epoch: 0,
     createdAt: now,
@@ -85,7 +90,7 @@ async function ring(doorbells: DoorbellRinger, row: OperationRow): Promise<void>
   const { businessProfileId, connectionId, operationId, partition } = row
   const ref = { businessProfileId, connectionId }
   try {
-    await doorbells.ring(partition, { kind: 'operation', ...ref, operationId, ringId: randomUUID() })
+    await doorbells.ring(partition, { kind: 'operation', ...ref, operationId, ringId: randomUUID() }, row.origin?.trace)
   } catch (error) {
     log.warn('doorbell did not ring; the worker finds the operation later', { operationId, error: error as Error })
   }

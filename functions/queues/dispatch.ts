@@ -5,7 +5,8 @@ import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
 import { usage } from '../../shared/aws/usage.ts'
-import { configure } from '../config.ts'
+import { originOf, sampledTrace } from '../../shared/domain/trace.ts'
+import { configure, currentTrace } from '../config.ts'
 import { log } from '../log.ts'
 import { acceptSend } from '../sends/accept-send.ts'
 import { parseQueuedSend } from '../sends/queued-send.ts'
@@ -45,7 +46,10 @@ async function accept(record: SQSRecord): Promise<void> {
   if (parsed.kind === 'malformed') return rejectSend(deadLetters, record, parsed)
   const { businessProfileId, connectionId, idempotencyKey = `sqs:${record.messageId}` } = parsed.send
   const ref = { businessProfileId, connectionId }
-  const outcome = await acceptSend(stores, ref, parsed.send, idempotencyKey, Date.now(), postedAt(record))
+  const outcome = await acceptSend(stores, ref, parsed.send, idempotencyKey, Date.now(), {
+    askedAtMs: postedAt(record),
+    origin: originOf(record.messageId, sampledTrace(record.attributes.AWSTraceHeader) ?? currentTrace()),
+  })
   switch (outcome.kind) {
     case 'accepted': {
       const { messageId, status } = outcome.row

@@ -7,6 +7,7 @@ import { needsLinking } from '../../shared/domain/lifecycle-table.ts'
 import type { ApiConnections, ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { DoorbellRinger } from '../../shared/domain/stores/doorbell.ts'
 import type { ApiMessages, OutboundRow } from '../../shared/domain/stores/messages.ts'
+import type { Origin } from '../../shared/domain/trace.ts'
 import { type ConnectionRef, type EpochMs, type IsoTime, type SendError, sentences } from '../../shared/domain/words.ts'
 import { isDeleting } from '../deleting.ts'
 import { log } from '../log.ts'
@@ -40,7 +41,7 @@ export type AcceptSendOutcome =
  * is written, a doorbell that does not ring is the sweep's to repair, and the send is accepted.
  *
  * @param nowMs wall clock
- * @param askedAtMs when the caller asked, where that was earlier: `sendAt` must be ahead of it
+ * @param more `askedAtMs`: when the caller asked, where that was earlier: `sendAt` must be ahead of it; `origin`: goes with the row
  */
 export async function acceptSend(
   stores: AcceptSendStores,
@@ -48,13 +49,13 @@ export async function acceptSend(
   send: SendMessage,
   idempotencyKey: string | undefined,
   nowMs: EpochMs,
-  askedAtMs: EpochMs = nowMs,
+  { askedAtMs = nowMs, origin }: { readonly askedAtMs?: EpochMs; readonly origin?: Origin | undefined } = {},
 ): Promise<AcceptSendOutcome> {
   const connection = await stores.connections.get(ref)
   if (connection === undefined) return { kind: 'connection_not_found' }
   if (isDeleting(connection)) return { kind: 'connection_deleting' }
 
-  const candidate = newRow(stores, connection, send, idempotencyKey, nowMs)
+  const candidate = newRow(stores, connection, send, idempotencyKey, nowMs, origin)
   const reason = invalidSendAt(send.sendAt, askedAtMs)
   if (reason !== undefined) {
     // The same call again is answered the same, also when its time has come meanwhile.
@@ -113,6 +114,7 @@ function newRow(
   send: SendMessage,
   idempotencyKey: string | undefined,
   nowMs: EpochMs,
+  origin: Origin | undefined,
 ): Omit<OutboundRow, 'seq'> {
   const { businessProfileId, connectionId, partition } = connection
   const ref = { businessProfileId, connectionId }
@@ -139,6 +141,7 @@ function newRow(
     deadlineAt: new Date(dueMs + (send.expiresInSeconds ?? expiry.defaultSeconds) * 1000).toISOString(),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     bodyHash: bodyHash(send),
+    ...(origin === undefined ? {} : { origin }),
     version: 1,
     epoch: 0,
     createdAt: now,

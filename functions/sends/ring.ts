@@ -11,6 +11,6 @@ export async function ringForSend(
   const { businessProfileId, connectionId, messageId, whatsappId, partition } = row
   const ref = { businessProfileId, connectionId }
   const generation = row.generation + 1
-  await stores.doorbells.ring(partition, { kind: 'send', ...ref, messageId, generation })
+  await stores.doorbells.ring(partition, { kind: 'send', ...ref, messageId, generation }, row.origin?.trace)
   await stores.messages.markEnqueued(ref, whatsappId, generation, at)
 }

@@ -71,13 +71,16 @@ function deduplicationId(doorbell: Doorbell): string {
 /** One request a ring. */
 export function doorbellRinger({ queues, partitionQueuePrefix }: PartitionQueues): DoorbellRinger {
   return {
-    async ring(partition, doorbell) {
+    async ring(partition, doorbell, trace) {
       await queues.send(
         new SendMessageCommand({
           QueueUrl: queueUrl(partitionQueuePrefix, partition),
           MessageBody: JSON.stringify(doorbell),
           MessageGroupId: groupOf(doorbell),
           MessageDeduplicationId: deduplicationId(doorbell),
+          ...(trace === undefined
+            ? {}
+            : { MessageSystemAttributes: { AWSTraceHeader: { DataType: 'String', StringValue: trace } } }),
         }),
       )
     },

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
-import { afterAll, beforeAll } from 'vitest'
+import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { mockClient } from 'aws-sdk-client-mock'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { doorbellQueue, doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { doorbellContract } from '../contracts/doorbells.ts'
 import { startQueuesAndObjects } from './emulators.ts'
@@ -45,4 +46,22 @@ doorbellContract('SQS', async () => {
       }))
     },
   }
+})
+
+test('a trace goes beside the message, where X-Ray and the next reader look for it', async () => {
+  // The emulator drops system attributes.
+  const sqs = mockClient(SQSClient)
+  sqs.on(SendMessageCommand).resolves({})
+  const ringer = doorbellRinger({
+    queues: new SQSClient({ region: 'eu-west-1' }),
+    partitionQueuePrefix: 'https://sqs/',
+  })
+  const doorbell = { kind: 'send', businessProfileId: 'b', connectionId: 'c', messageId: 'm', generation: 1 } as const
+  await ringer.ring(0, doorbell, 'Root=1')
+  await ringer.ring(0, doorbell)
+  const [traced, plain] = sqs.commandCalls(SendMessageCommand).map(({ args }) => args[0].input)
+  sqs.restore()
+  expect(traced?.MessageSystemAttributes).toEqual({ AWSTraceHeader: { DataType: 'String', StringValue: 'Root=1' } })
+  expect(traced?.MessageBody).not.toContain('Root')
+  expect(plain?.MessageSystemAttributes).toBeUndefined()
 })

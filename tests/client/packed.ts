@@ -6,19 +6,28 @@ import { fileURLToPath } from 'node:url'
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
-/** A clean folder with the packed client under node_modules, as a user has it. */
-export function folderWithClient() {
-  const folder = mkdtempSync(join(realpathSync(tmpdir()), 'holdfast-client-'))
+/**
+ * A clean folder with a packed package under node_modules, as a user has it.
+ *
+ * @param script below `local/`, which builds it
+ * @param beside what a user's install brings with it
+ */
+export function folderWithPackage(name: string, script: string, beside: readonly string[]) {
+  const folder = mkdtempSync(join(realpathSync(tmpdir()), 'holdfast-package-'))
   const built = join(folder, 'built')
-  execFileSync(process.execPath, [join(root, 'local/build-client.ts'), built], { stdio: 'pipe' })
+  execFileSync(process.execPath, [join(root, 'local', script), built], { stdio: 'pipe' })
   const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json'], { cwd: built, encoding: 'utf8' })) as [
     { readonly filename: string; readonly files: readonly { readonly path: string }[] },
   ]
-  const installed = join(folder, 'node_modules/@holdfast/client')
+  const installed = join(folder, 'node_modules', name)
   mkdirSync(installed, { recursive: true })
   execFileSync('tar', ['xzf', join(built, packed.filename), '-C', installed, '--strip-components=1'])
-  // The one dependency, which only declarations name.
-  symlinkSync(realpathSync(join(root, 'node_modules/zod')), join(folder, 'node_modules/zod'))
+  rmSync(built, { recursive: true })
+  for (const other of beside) {
+    const link = join(folder, 'node_modules', other)
+    mkdirSync(dirname(link), { recursive: true })
+    symlinkSync(realpathSync(join(root, 'node_modules', other)), link)
+  }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   return {
     folder,
@@ -26,4 +35,9 @@ export function folderWithClient() {
     write: (name: string, text: string) => writeFileSync(join(folder, name), text),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+/** Its one dependency is zod, which only declarations name. */
+export function folderWithClient() {
+  return folderWithPackage('@holdfast/client', 'build-client.ts', ['zod'])
 }

@@ -76,6 +76,15 @@ test('a queued send becomes a row and a doorbell; its SQS id is its idempotency 
   expect(await cloud.doorbells()).toEqual([])
 })
 
+test('what it came by goes with the row: the id of the queue message, and the trace of who posted it', async () => {
+  const trace = 'Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1'
+  const plain = record(send('traced'))
+  const message = { ...plain, attributes: { ...plain.attributes, AWSTraceHeader: `${trace};Lineage=1:abc:0` } }
+  expect(await dispatch({ Records: [message] })).toEqual([])
+  const row = await cloud.stores.messages.get(ref, messageIdOf(ref, `sqs:${message.messageId}`))
+  expect(row).toMatchObject({ origin: { requestId: message.messageId, trace } })
+})
+
 test('a key of the sender names the same message as over REST', async () => {
   await dispatch({
     Records: [record(send('a', { idempotencyKey: 'k-1' })), record(send('a', { idempotencyKey: 'k-1' }))],

@@ -105,6 +105,7 @@ describe('a call that asks for an operation', () => {
     expect(await worker().get(ref, operationId)).toMatchObject({
       request: { kind: 'check_contacts', phoneNumbers: ['+94714515253'] },
       status: 'pending',
+      origin: { requestId: response.headers['x-request-id'] },
     })
     expect(await call('GET', `${path}/operations/${operationId}`, { key })).toMatchObject({
       status: 200,

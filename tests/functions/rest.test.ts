@@ -241,6 +241,20 @@ describe('connections', () => {
 })
 
 describe('messages', () => {
+  test('a call that Lambda traces leaves its trace on the row', async () => {
+    const { path, ref } = await linked()
+    const trace = 'Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1'
+    process.env['_X_AMZN_TRACE_ID'] = `${trace};Lineage=1:abc:0`
+    const accepted = await call('POST', `${path}/messages`, { key, body: text() }).finally(() => {
+      delete process.env['_X_AMZN_TRACE_ID']
+    })
+    const row = await cloud.stores.messages.get(ref, accepted.json.messageId)
+    expect(row).toMatchObject({ origin: { trace } })
+    const shown = await call('GET', `${path}/messages/${accepted.json.messageId}`, { key })
+    expect(shown.text).not.toContain('67891233')
+    await cloud.doorbells()
+  })
+
   test('a send is a row first, then a doorbell, then 202', async () => {
     const { path, ref } = await linked()
     const accepted = await call('POST', `${path}/messages`, { key, body: text() })
@@ -252,6 +266,8 @@ describe('messages', () => {
     const row = await cloud.stores.messages.get(ref, messageId)
     expect(row).toMatchObject({ chat: '94714515253@s.whatsapp.net', seq: 1, generation: 1, status: 'queued' })
     expect(row).toHaveProperty('enqueuedAt')
+    // The id that the caller has leads to the worker's line about the send.
+    expect(row).toMatchObject({ origin: { requestId: accepted.headers['x-request-id'] } })
     const shown = await call('GET', `${path}/messages/${messageId}`, { key })
     expect(messageSchema.parse(shown.json)).toMatchObject({
       direction: 'outbound',

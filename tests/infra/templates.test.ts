@@ -5,7 +5,8 @@ import { App } from 'aws-cdk-lib'
 import { Match, Template } from 'aws-cdk-lib/assertions'
 import { Bucket } from 'aws-cdk-lib/aws-s3'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { buildHoldfast, type Holdfast } from '../../infra/build.ts'
+import { buildHoldfast } from '../../infra/build.ts'
+import type { Holdfast } from '../../infra/holdfast.ts'
 import { parseSettings } from '../../infra/settings.ts'
 import { openApiDocument } from '../../shared/api/openapi.ts'
 import { httpRoutes } from '../../shared/api/routes.ts'
@@ -194,6 +195,47 @@ describe('the synthesized templates', () => {
     expect(task.ContainerDefinitions).toHaveLength(1)
     expect(task.ContainerDefinitions[0]).toMatchObject({ StopTimeout: 120, ReadonlyRootFilesystem: true })
     expect(task.ContainerDefinitions[0].HealthCheck.Command[0]).toBe('CMD')
+    const { InitProcessEnabled, Capabilities } = task.ContainerDefinitions[0].LinuxParameters
+    expect({ InitProcessEnabled, Capabilities }).toEqual({ InitProcessEnabled: true, Capabilities: { Drop: ['ALL'] } })
+  })
+
+  it('name the command and the health check that the image has, which runs as nobody of power on a slim Node 24', () => {
+    const file = readFileSync(join(import.meta.dirname, '../../connector/Dockerfile'), 'utf8')
+    const last = (word: string) => file.match(new RegExp(`^${word}\\b.*$`, 'gm'))?.at(-1) ?? ''
+    const [task] = all('AWS::ECS::TaskDefinition').map((definition) => definition.Properties)
+    const { Command, HealthCheck } = task.ContainerDefinitions[0]
+    expect(last('FROM')).toMatch(/^FROM node:24\.\d+-\w+-slim$/)
+    expect(last('USER')).toBe('USER node')
+    expect(file).toMatch(/npm ci --omit=dev/)
+    expect(JSON.parse(last('CMD').slice('CMD '.length))).toEqual(Command)
+    const [, flags = '', asked = ''] = /^HEALTHCHECK (.*) CMD (.*)$/.exec(last('HEALTHCHECK')) ?? []
+    expect(['CMD', ...JSON.parse(asked)]).toEqual(HealthCheck.Command)
+    const { Interval, Timeout, Retries, StartPeriod } = HealthCheck
+    expect(flags).toBe(
+      `--interval=${Interval}s --timeout=${Timeout}s --start-period=${StartPeriod}s --retries=${Retries}`,
+    )
+  })
+
+  it('deploy by surging, and scale by connections and by late doorbells, slowly in', () => {
+    const [service] = all('AWS::ECS::Service').map((each) => each.Properties)
+    expect(service.DeploymentConfiguration).toMatchObject({
+      MinimumHealthyPercent: 100,
+      MaximumPercent: 200,
+      DeploymentCircuitBreaker: { Enable: true, Rollback: true },
+    })
+    const [target] = all('AWS::ApplicationAutoScaling::ScalableTarget').map((each) => each.Properties)
+    const { workers, workersMax } = holdfast.settings
+    expect(target).toMatchObject({ MinCapacity: workers, MaxCapacity: workersMax })
+    const policies = all('AWS::ApplicationAutoScaling::ScalingPolicy').map((each) => each.Properties)
+    const tracking = policies.find((policy) => policy.PolicyType === 'TargetTrackingScaling')
+    const { CustomizedMetricSpecification: metric, ...speed } = tracking.TargetTrackingScalingPolicyConfiguration
+    expect(metric).toMatchObject({ MetricName: 'Connections', Statistic: 'Average' })
+    expect(speed.ScaleInCooldown).toBeGreaterThan(speed.ScaleOutCooldown)
+    const steps = policies.filter((policy) => policy.PolicyType === 'StepScaling')
+    const changes = steps.flatMap((policy) => policy.StepScalingPolicyConfiguration.StepAdjustments)
+    expect(changes.length).toBeGreaterThan(0)
+    // Late doorbells only ever ask for more: fewer is the other policy's to decide.
+    for (const { ScalingAdjustment } of changes) expect(ScalingAdjustment).toBeGreaterThanOrEqual(0)
   })
 
   it('give no role an action with a wildcard', () => {
@@ -220,7 +262,7 @@ describe('the synthesized templates', () => {
     const parameters = all('AWS::SSM::Parameter').map((parameter) => parameter.Properties.Name)
     expect(parameters).toContain('/holdfast/dev/http-api-url')
     expect(parameters).toContain('/holdfast/dev/console-url')
-    expect(parameters).toHaveLength(11)
+    expect(parameters).toHaveLength(12)
   })
 
   it('have neither domains nor a sign-in provider where none is set', () => {
@@ -265,6 +307,35 @@ describe('the synthesized templates', () => {
       expect(Object.keys(json.Resources).length).toBeLessThan(450)
       expect(JSON.stringify(json).length).toBeLessThan(900_000)
     }
+  })
+})
+
+describe('tracing', () => {
+  const of = (tracing: boolean) => {
+    const { controlPlane, connector } = synthesize({ holdfast: { dev: { tracing } } })
+    const both = [controlPlane, connector].map((stack) => Template.fromStack(stack))
+    const find = (type: string) => both.flatMap((template) => Object.values(template.findResources(type)) as Resource[])
+    return {
+      modes: new Set(find('AWS::Lambda::Function').map((fn) => fn.Properties.TracingConfig?.Mode)),
+      entries: find('AWS::ECS::TaskDefinition').flatMap(
+        ({ Properties }) => Properties.ContainerDefinitions[0].Environment as { Name: string; Value: string }[],
+      ),
+      actions: JSON.stringify(find('AWS::IAM::Policy')).match(/xray:\w+/g) ?? [],
+    }
+  }
+
+  it('is on in every function and in the connector, where it is set', () => {
+    const { modes, entries, actions } = of(true)
+    expect([...modes]).toEqual(['Active'])
+    expect(entries).toContainEqual({ Name: 'TRACING', Value: 'on' })
+    expect(actions).toContain('xray:PutTraceSegments')
+  })
+
+  it('is nowhere else', () => {
+    const { modes, entries, actions } = of(false)
+    expect([...modes]).toEqual([undefined])
+    expect(entries.map(({ Name }) => Name)).not.toContain('TRACING')
+    expect(actions).toEqual([])
   })
 })
 

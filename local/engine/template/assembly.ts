@@ -10,6 +10,8 @@ import { isObject, type JsonObject, objectAt, optional, stringAt } from './json.
 
 export interface StackTemplate {
   readonly stackName: string
+  /** Of its construct: `Holdfast/Stateful`. Paths of its resources begin with it. */
+  readonly path: string
   readonly template: JsonObject
 }
 
@@ -51,7 +53,10 @@ export function readAssembly(directory: string): Assembly {
         account = known(environment?.[1]) ?? account
         region = known(environment?.[2]) ?? region
         const stackName = optional(properties['stackName'], (name) => stringAt(name, `${id} stackName`)) ?? id
-        stacks.push({ stackName, template: objectAt(readJson(join(directory, file)), file) })
+        // `path (name)` where the two differ.
+        const shown = optional(artifact['displayName'], (name) => stringAt(name, `${id} displayName`)) ?? stackName
+        const path = shown.replace(/ \(.*\)$/, '')
+        stacks.push({ stackName, path, template: objectAt(readJson(join(directory, file)), file) })
         break
       }
       case 'cdk:asset-manifest':

@@ -83,7 +83,7 @@ export function readResources(
     if (scope === undefined) continue
     const properties = objectAt(evaluate(node['Properties'] ?? {}, scope, at), at)
     if (!isCustom(naming.type)) onlyKeys(properties, [...kind.reads, ...kind.ignores], `${at} (${naming.type})`)
-    const title = titleOf(node, naming.logicalId)
+    const title = titleOf(node, naming.logicalId, stack.path)
     const identity = identify(naming, place)
     const list = resources.get(naming.type) ?? []
     list.push({ at, logicalId: naming.logicalId, type: naming.type, identity, title, properties })
@@ -200,12 +200,12 @@ function namingOf(stack: StackTemplate, logicalId: string, node: JsonObject, sco
 }
 
 /** From `aws:cdk:path`: `Stack/Live/Publish/Resource` is `Live/Publish`. */
-function titleOf(node: JsonObject, logicalId: string): string {
+function titleOf(node: JsonObject, logicalId: string, stackPath: string): string {
   const path = isObject(node['Metadata']) ? node['Metadata']['aws:cdk:path'] : undefined
   if (typeof path !== 'string') return logicalId.replace(/[0-9A-F]{8}$/, '')
   const parts = path
     .split('/')
-    .slice(1)
+    .slice(stackPath.split('/').length)
     .filter((part) => part !== 'Resource' && part !== 'Service' && part !== 'Default')
   return parts.join('/') || logicalId
 }

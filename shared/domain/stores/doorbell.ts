@@ -18,7 +18,8 @@ export type Doorbell =
   | ({ readonly kind: 'command'; readonly command: CommandKind; readonly commandId: string } & ConnectionRef)
 
 export interface DoorbellRinger {
-  ring(partition: PartitionId, doorbell: Doorbell): Promise<void>
+  /** @param trace of the call that it is rung for: goes beside the message, where X-Ray looks for it */
+  ring(partition: PartitionId, doorbell: Doorbell, trace?: string): Promise<void>
 }
 
 /** One received doorbell. A malformed body is `undefined` in `doorbell`, with what was wrong in `problem`. */

@@ -1,5 +1,6 @@
 import type { InboundContent } from '../content.ts'
 import type { ParticipantReceipt, ReceiptCounts, ToldReceipt } from '../receipts.ts'
+import type { Origin } from '../trace.ts'
 import type {
   ConnectionRef,
   Epoch,
@@ -76,6 +77,8 @@ export interface OutboundRow extends MessageRowBase {
   readonly readAt?: IsoTime
   readonly playedAt?: IsoTime
   readonly failedAt?: IsoTime
+  /** Which call it came by. */
+  readonly origin?: Origin
   /** In a group: how many members are how far. The status is as far as the first of them. */
   readonly receipts?: ReceiptCounts
 }

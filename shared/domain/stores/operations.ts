@@ -5,6 +5,7 @@ import type {
   OperationResult,
   SeenPresence,
 } from '../operations.ts'
+import type { Origin } from '../trace.ts'
 import type { ConnectionRef, Epoch, IsoTime, PartitionId } from '../words.ts'
 import type { FencedWrite } from './connections.ts'
 
@@ -31,6 +32,8 @@ export interface OperationRow extends ConnectionRef {
   readonly createdAt: IsoTime
   readonly updatedAt: IsoTime
   readonly completedAt?: IsoTime
+  /** Which call it came by. */
+  readonly origin?: Origin
   /** Seconds since 1970; DynamoDB's TTL. */
   readonly expireAt: number
 }

@@ -66,10 +66,15 @@ describe('an operation', () => {
     const session = await scene.stage.worker().restore(scene.ref)
     const result = { contacts: [{ phoneNumber: '+94770000001', onWhatsApp: true }] }
     scene.device.operate = async () => ({ kind: 'done', result })
-    const row = scene.ask(check)
+    const row = scene.ask(check, { origin: { requestId: 'call-1' } })
     session.operate?.(row)
     await scene.stage.clock.passTime(10)
     expect(scene.row(row)).toMatchObject({ status: 'succeeded', result, epoch: 1, completedAt: expect.any(String) })
+    expect(scene.stage.lines.find(({ message }) => message === 'An operation ended')?.fields).toMatchObject({
+      operationId: row.operationId,
+      requestId: 'call-1',
+      operationStatus: 'succeeded',
+    })
     expect(scene.device.operated).toEqual([check])
   })
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { ConnectionRef } from '../../../shared/domain/words.ts'
 import { type ConnectorProcess, startStack } from './stack.ts'
+import { startXRay } from './x-ray-receiver.ts'
 
 // Each test waits for several processes to start.
 vi.setConfig({ testTimeout: 180_000 })
@@ -28,7 +29,8 @@ async function ownedBy(worker: ConnectorProcess): Promise<void> {
 }
 
 test('a new connection is linked and sends; the health check sees a healthy worker', async () => {
-  const worker = stack.connector()
+  const xRay = await startXRay()
+  const worker = stack.connector(1, { TRACING: 'on', AWS_ENDPOINT_URL_XRAY: xRay.url })
   await ownedBy(worker)
   await stack.phone('+94714515253')
   await stack.phone('+94770000001')
@@ -36,8 +38,26 @@ test('a new connection is linked and sends; the health check sees a healthy work
   const pending = await stack.until(ref, (row) => row.qr !== undefined)
   await stack.scan('+94714515253', pending.qr?.text ?? '')
   await stack.until(ref, (row) => row.status === 'connected')
-  const sent = await stack.accept(ref, '+94770000001', 'first')
+  const origin = {
+    requestId: 'call-1',
+    trace: 'Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1',
+  }
+  const sent = await stack.accept(ref, '+94770000001', 'first', true, origin)
   expect(await stack.leavesQueued(ref, sent.messageId)).not.toBe('failed')
+  // The call is found by its ids: in the line about its send, and in its trace.
+  const { messageId } = sent
+  const traceId = '1-67891233-abcdef012345678912345678'
+  expect(await worker.says('A send ended')).toMatchObject({ messageId, requestId: 'call-1', traceId, ...ref })
+  const [segment] = await xRay.received
+  expect(segment).toMatchObject({
+    trace_id: traceId,
+    parent_id: '53995c3f42cd8ad8',
+    name: 'holdfast-connector',
+    annotations: { messageId, requestId: 'call-1', connectionId: ref.connectionId, status: 'sent' },
+    subsegments: [{ name: 'WhatsApp', namespace: 'remote' }],
+  })
+  expect(JSON.stringify(segment)).not.toContain('first')
+  await xRay.stop()
   const check = await worker.healthCheck()
   expect(check.code).toBe(0)
   expect(JSON.parse(check.printed)).toMatchObject({ healthy: true, leaseHeld: true, partitions: 4, connections: 1 })

@@ -12,6 +12,7 @@ import { newConnectionId, newMessageId, partitionOf, whatsappIdOf } from '../../
 import { apiMessages } from '../../../shared/aws/messages.ts'
 import type { ConnectionRow } from '../../../shared/domain/stores/connections.ts'
 import type { OutboundRow } from '../../../shared/domain/stores/messages.ts'
+import type { Origin } from '../../../shared/domain/trace.ts'
 import type { ConnectionRef } from '../../../shared/domain/words.ts'
 import { startQueuesAndObjects } from '../../adapters/emulators.ts'
 import { sharedDynamo } from '../../adapters/shared-dynamo.ts'
@@ -152,7 +153,7 @@ export async function startStack() {
       }
     },
 
-    async accept(ref: ConnectionRef, to: string, body: string, ring = true): Promise<OutboundRow> {
+    async accept(ref: ConnectionRef, to: string, body: string, ring = true, origin?: Origin): Promise<OutboundRow> {
       const messageId = newMessageId()
       const whatsappId = whatsappIdOf(messageId)
       const now = new Date()
@@ -174,6 +175,7 @@ export async function startStack() {
         generation: 1,
         deadlineAt: new Date(now.getTime() + 3_600_000).toISOString(),
         bodyHash: 'hash',
+        ...(origin === undefined ? {} : { origin }),
         createdAt: now.toISOString(),
         updatedAt: now.toISOString(),
         expireAt: Math.floor(now.getTime() / 1_000) + 86_400,

@@ -74,10 +74,10 @@ const without =
     matches: (logicalId: string, resource: Readonly<Record<string, unknown>>) => boolean,
   ): NonNullable<LocalOptions['template']> =>
   (stacks) =>
-    stacks.map(({ stackName, template }) => {
+    stacks.map(({ template, ...stack }) => {
       const resources = isObject(template['Resources']) ? template['Resources'] : {}
       const kept = Object.entries(resources).filter(([id, resource]) => !(isObject(resource) && matches(id, resource)))
-      return { stackName, template: { ...template, Resources: Object.fromEntries(kept) } }
+      return { ...stack, template: { ...template, Resources: Object.fromEntries(kept) } }
     })
 
 describe('a synthesized app', () => {

@@ -1,16 +1,29 @@
 /**
+ * What is deployed, made from this repository. (`packed-code.ts` stands in its place in the published construct.)
+ *
  * The handlers' bundles: one esbuild run makes all of them, so that what they share is read and parsed once. (NodejsFunction
  * would start esbuild through npx for each function, which is most of a synthesis.)
  */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, globSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { AssetHashType, DockerImage } from 'aws-cdk-lib'
 import { type AssetCode, Code } from 'aws-cdk-lib/aws-lambda'
 import { buildSync } from 'esbuild'
 
+/** The repository; its handlers are the files below `functions/` that export `handler`. */
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
 /** Has the built console beside it. */
 const CONSOLE_HANDLER = 'deployments/console'
+
+/** What lies beside a bundle under its own name: the API page's library comes from our own origin. */
+const FILES: Readonly<Record<string, readonly string[]>> = {
+  'http/public': ['swagger-ui-bundle.js', 'swagger-ui.css'].map((file) =>
+    join(root, 'node_modules/swagger-ui-dist', file),
+  ),
+}
 
 /** Every bundle has its files under these names. */
 const ENTRY = 'index'
@@ -20,29 +33,26 @@ interface BundleFile {
   readonly contents: Uint8Array
 }
 
-/** By root: an app is synthesized once or twice per process, its sources do not change meanwhile. */
-const made = new Map<string, ReadonlyMap<string, readonly BundleFile[]>>()
+/** An app is synthesized once or twice per process, its sources do not change meanwhile. */
+let made: ReadonlyMap<string, readonly BundleFile[]> | undefined
 
 /**
  * The code asset of one handler, hashed by its output: a change that does not reach the bundle deploys nothing.
  *
- * @param root the repository; its handlers are the files below `functions/` that export `handler`
  * @param handler path below `functions/` without `.ts`, e.g. `http/connections`
- * @param files absolute paths of what lies beside the bundle under its own name
  */
-export function handlerCode(root: string, handler: string, files: readonly string[] = []): AssetCode {
+export function handlerCode(handler: string): AssetCode {
+  if (!existsSync(join(root, 'functions', `${handler}.ts`))) throw new Error(`no such handler: functions/${handler}.ts`)
   return Code.fromAsset(join(root, 'functions'), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       // Never pulled: what is bundled on this machine asks for no container.
       image: DockerImage.fromRegistry('esbuild'),
       // Says which bundle this is: assets whose options are equal are taken for the same one.
-      command: ['esbuild', `functions/${handler}.ts`, ...files.map((file) => basename(file))],
+      command: ['esbuild', `functions/${handler}.ts`],
       local: {
         tryBundle(folder) {
-          for (const { name, contents } of filesOf(root, handler)) writeFileSync(join(folder, name), contents)
-          if (handler === CONSOLE_HANDLER) buildConsole(root, join(folder, 'console'))
-          for (const file of files) copyFileSync(file, join(folder, basename(file)))
+          writeHandler(handler, folder)
           return true
         },
       },
@@ -50,15 +60,32 @@ export function handlerCode(root: string, handler: string, files: readonly strin
   })
 }
 
-function filesOf(root: string, handler: string): readonly BundleFile[] {
-  const bundles = made.get(root) ?? bundleAll(root)
-  made.set(root, bundles)
-  const files = bundles.get(handler)
-  if (files === undefined) throw new Error(`functions/${handler}.ts: expected it to export "handler"`)
-  return files
+/** Of every handler, by the name that `handlerCode` takes. */
+export function handlerNames(): readonly string[] {
+  return [...bundles().keys()]
 }
 
-function bundleAll(root: string): ReadonlyMap<string, readonly BundleFile[]> {
+/** What a handler's function holds, in a folder of its own. */
+export function writeHandler(handler: string, folder: string): void {
+  const files = bundles().get(handler)
+  if (files === undefined) throw new Error(`functions/${handler}.ts: expected it to export "handler"`)
+  mkdirSync(folder, { recursive: true })
+  for (const { name, contents } of files) writeFileSync(join(folder, name), contents)
+  if (handler === CONSOLE_HANDLER) buildConsole(join(folder, 'console'))
+  for (const file of FILES[handler] ?? []) copyFileSync(file, join(folder, basename(file)))
+}
+
+/** The folder that the connector's image is built from. */
+export function imageContext(): string {
+  return root
+}
+
+function bundles(): ReadonlyMap<string, readonly BundleFile[]> {
+  made ??= bundleAll()
+  return made
+}
+
+function bundleAll(): ReadonlyMap<string, readonly BundleFile[]> {
   const handlers = globSync('**/*.ts', { cwd: join(root, 'functions') })
     .filter((file) => /^export (const|async function|function) handler\b/m.test(text(join(root, 'functions', file))))
     .map((file) => file.replaceAll('\\', '/').replace(/\.ts$/, ''))
@@ -103,7 +130,7 @@ function text(file: string): string {
 }
 
 /** The console's files, made by Vite. */
-function buildConsole(root: string, folder: string): void {
+function buildConsole(folder: string): void {
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
   execFileSync(
     process.execPath,
