@@ -5,6 +5,7 @@ const parts = [
   'tests/adapters/**/*.test.ts',
   'tests/client/package.test.ts',
   'tests/connector/fleet/threaded-renewal.test.ts',
+  'tests/connector/media/**/*.test.ts',
   'tests/connector/session/wire.test.ts',
   'tests/connector/whatsapp/**/*.test.ts',
   'tests/connector/worker/process.test.ts',

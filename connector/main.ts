@@ -8,6 +8,7 @@ import { healthAddress } from './health-address.ts'
 import { captureConsole, createLog } from './log.ts'
 import { InboundMedia } from './media/inbound.ts'
 import { OutboundMedia } from './media/outbound.ts'
+import { Previews } from './media/previews/previews.ts'
 import { Transfers } from './media/transfers.ts'
 import { alarmCountingLog, measuredAuthStore, measuredDoorbells } from './metrics/measured.ts'
 import { MetricsRecorder } from './metrics/recorder.ts'
@@ -164,7 +165,7 @@ function media(config: Config, { media: store, mediaObjects: objects }: Stores, 
   const keptMs = config.MEDIA_RETENTION_DAYS * dayMs
   const shared = { clock, log, store, objects, keptMs, transfers: new Transfers(config.MEDIA_TRANSFERS) }
   return {
-    outbound: new OutboundMedia({ ...shared, linkTargets: config.LINK_TARGETS }),
+    outbound: new OutboundMedia({ ...shared, previews: new Previews(clock, log), linkTargets: config.LINK_TARGETS }),
     inbound: new InboundMedia(shared),
   }
 }

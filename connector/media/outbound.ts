@@ -11,6 +11,7 @@ import { type Digests, encrypted, encryptedBytes } from './ciphers.ts'
 import { collecting } from './collecting.ts'
 import { type MediaHosts, uploadToWhatsApp } from './hosts.ts'
 import { type Appearance, Inspection } from './inspection.ts'
+import type { Previews } from './previews/previews.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface OutboundMediaDependencies {
@@ -19,6 +20,8 @@ export interface OutboundMediaDependencies {
   readonly store: MediaStore
   readonly objects: MediaObjects
   readonly transfers: Transfers
+  /** Absent: media are sent without previews. */
+  readonly previews?: Previews
   /** Where links may lead to. */
   readonly linkTargets: TargetScope
   /** How long fetched links are kept at most. */
@@ -176,13 +179,14 @@ export class OutboundMedia {
     hosts: MediaHosts,
     signal: AbortSignal,
   ): Promise<WhatsAppUpload> {
-    const { objects, clock } = this.#deps
+    const { objects, clock, previews } = this.#deps
     const { businessProfileId, mediaId } = row
     const first = await objects.read(businessProfileId, mediaId)
     if (first === undefined) throw new Refused('media_not_found', `${kind}.id: nothing was uploaded for ${mediaId} yet`)
     const { bytes, etag } = first
     const mediaKey = randomBytes(keyBytes)
-    const inspection = new Inspection()
+    // A document shows its name.
+    const inspection = new Inspection(bytes, kind === 'document' ? undefined : previews)
     let digests: Digests | undefined
     // Wrong types and sizes are refused from the head, before all of it was read.
     const watched = inspection.watch(first.body, ({ sniffed }) =>
@@ -211,7 +215,8 @@ export class OutboundMedia {
       bytes,
       mimeType,
       uploadedAt: new Date(clock.now()).toISOString(),
-      ...shape(seen),
+      // Made while the medium went.
+      ...shape({ ...(await inspection.preview()), ...seen }),
     }
   }
 
@@ -243,11 +248,6 @@ function readyWith({ seconds }: WhatsAppUpload): Prepared {
   return { kind: 'ready', ...(seconds !== undefined && { seconds }) }
 }
 
-function shape({ width, height, seconds, animated }: Appearance) {
-  return {
-    ...(width !== undefined && { width }),
-    ...(height !== undefined && { height }),
-    ...(seconds !== undefined && { seconds }),
-    ...(animated !== undefined && { animated }),
-  }
+function shape({ sniffed: _, ...shown }: Appearance) {
+  return Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined)) as typeof shown
 }

@@ -153,7 +153,7 @@ function mediaContent(
 
 function mediaMessage(kind: MediaKind, medium: SentMedium, upload: WhatsAppUpload, viewOnce: boolean): proto.IMessage {
   const { caption, filename, voice, gif } = medium
-  const { width, height, seconds, animated } = upload
+  const { width, height, seconds, animated, thumbnail, waveform } = upload
   const base64 = (text: string): Buffer => Buffer.from(text, 'base64')
   const file = {
     url: upload.url,
@@ -167,14 +167,24 @@ function mediaMessage(kind: MediaKind, medium: SentMedium, upload: WhatsAppUploa
   }
   const shown = { ...(caption !== undefined && { caption }), ...(viewOnce && { viewOnce }) }
   const sized = { ...(width !== undefined && { width }), ...(height !== undefined && { height }) }
+  // What is shown once is not shown before that.
+  const previewed = thumbnail !== undefined && !viewOnce && { jpegThumbnail: base64(thumbnail) }
   const timed = seconds !== undefined && { seconds }
   switch (kind) {
     case 'image':
-      return { imageMessage: { ...file, ...shown, ...sized } }
+      return { imageMessage: { ...file, ...shown, ...sized, ...previewed } }
     case 'video':
       return { videoMessage: { ...file, ...shown, ...sized, ...timed, ...(gif && { gifPlayback: true }) } }
     case 'audio':
-      return { audioMessage: { ...file, ...timed, ptt: voice === true, ...(viewOnce && { viewOnce }) } }
+      return {
+        audioMessage: {
+          ...file,
+          ...timed,
+          ptt: voice === true,
+          ...(voice && waveform !== undefined && { waveform: base64(waveform) }),
+          ...(viewOnce && { viewOnce }),
+        },
+      }
     case 'document': {
       const fileName = filename ?? 'file'
       return { documentMessage: { ...file, ...shown, fileName, title: fileName } }

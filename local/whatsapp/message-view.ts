@@ -50,6 +50,9 @@ export interface MediaView {
   /** A voice note. */
   ptt?: boolean
   gifPlayback?: boolean
+  /** What shows until the medium is there; of a voice note, one byte a bar. Base64. */
+  jpegThumbnail?: string
+  waveform?: string
 }
 
 export interface MessageView extends MediaView {
@@ -197,6 +200,8 @@ function media(medium: Partial<AnyMedium>): MediaView {
     height: medium.height,
     ptt: medium.ptt,
     gifPlayback: medium.gifPlayback,
+    jpegThumbnail: medium.jpegThumbnail?.length ? base64(medium.jpegThumbnail) : undefined,
+    waveform: medium.waveform?.length ? base64(medium.waveform) : undefined,
   })
 }
 

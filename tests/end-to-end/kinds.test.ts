@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, rest } from './callers.ts'
 import { type RunningPlace, startPlace } from './place.ts'
-import { animatedWebp, mp3, mp4, opus, pdf, png, type SampleFile } from './sample-media.ts'
+import { animatedWebp, movie, mp3, mp4, opus, pdf, photo, png, type SampleFile, voiceNote } from './sample-media.ts'
 import { Stored } from './stored.ts'
 import { Story } from './story.ts'
 
@@ -124,9 +125,9 @@ describe.each([
 
   const sendable: [what: string, file: SampleFile, body: (id: string) => object, shown: object][] = [
     ['image', png, (id) => ({ image: { id, caption: 'tea' } }), { caption: 'tea', mimetype: 'image/png' }],
-    ['video', mp4, (id) => ({ video: { id } }), { mimetype: 'video/mp4' }],
+    ['video', movie, (id) => ({ video: { id } }), { mimetype: 'video/mp4', seconds: 3, width: 240, height: 320 }],
     ['video', mp4, (id) => ({ video: { id, gif: true } }), { gifPlayback: true }],
-    ['audio', mp3, (id) => ({ audio: { id } }), { mimetype: 'audio/mpeg' }],
+    ['audio', mp3, (id) => ({ audio: { id } }), { mimetype: 'audio/mpeg', seconds: 2 }],
     ['audio', opus, (id) => ({ audio: { id, voice: true } }), { ptt: true, seconds: 2, mimetype: opus.contentType }],
     ['document', pdf, (id) => ({ document: { id, filename: 'bill.pdf' } }), { fileName: 'bill.pdf' }],
     ['sticker', animatedWebp, (id) => ({ sticker: { id } }), { mimetype: 'image/webp' }],
@@ -145,6 +146,28 @@ describe.each([
       ])
       expect(sha256(await downloaded(await mediumOf(sent.messageId)))).toBe(sha256(file.bytes))
     }
+  })
+
+  it('a photograph shows a small one of itself before it is loaded, unless it is shown once', async () => {
+    const id = await uploaded(photo)
+    const { message } = await shown(toOf(), { type: 'image', image: { id } })
+    expect(message).toMatchObject({ width: 480, height: 640 })
+    const small = Buffer.from(message.jpegThumbnail, 'base64')
+    expect(small.length).toBeLessThan(4_096)
+    expect(await sharp(small).metadata()).toMatchObject({ format: 'jpeg', width: 54, height: 72 })
+    const once = await shown(toOf(), { type: 'image', image: { id }, viewOnce: true })
+    expect(once.message).toMatchObject({ viewOnce: true, width: 480 })
+    expect(once.message).not.toHaveProperty('jpegThumbnail')
+  })
+
+  it('a voice note shows its waveform', async () => {
+    const { message } = await shown(toOf(), { type: 'audio', audio: { id: await uploaded(voiceNote), voice: true } })
+    expect(message).toMatchObject({ ptt: true, seconds: 2 })
+    const bars = [...Buffer.from(message.waveform, 'base64')]
+    expect(bars).toHaveLength(64)
+    expect(Math.max(...bars.slice(0, 31))).toBeLessThan(20)
+    expect(Math.min(...bars.slice(33))).toBeGreaterThan(80)
+    expect(Math.max(...bars)).toBe(100)
   })
 
   it('a medium is sent from a link, as a reply, with mentions, once only, and disappearing', async () => {

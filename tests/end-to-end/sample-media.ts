@@ -1,4 +1,6 @@
-/** The smallest files that are what they say, as far as their first bytes tell. */
+/** The smallest files that are what they say: some as far as their first bytes tell, some that can be decoded. */
+import { readFileSync } from 'node:fs'
+import sharp from 'sharp'
 
 export interface SampleFile {
   readonly contentType: string
@@ -6,8 +8,10 @@ export interface SampleFile {
 }
 
 const ascii = (text: string): Buffer => Buffer.from(text, 'latin1')
+/** The matrix of a track that is shown turned by 90 degrees. */
+const turned = words(0, 1 << 16, 0, 2 ** 32 - (1 << 16), 0, 0, 0, 0, 1 << 30)
 
-/** 7 by 5 pixels. */
+/** 7 by 5 pixels, of which there are none: it can't be decoded. */
 export const png: SampleFile = {
   contentType: 'image/png',
   bytes: Buffer.concat([
@@ -15,6 +19,15 @@ export const png: SampleFile = {
     Buffer.from('0000000700000005', 'hex'),
     Buffer.from('08020000000000000000000049444154000000000000000049454e44ae426082', 'hex'),
   ]),
+}
+
+/** What a phone held upright takes: 640 by 480 pixels that lie on their side. */
+export const photo: SampleFile = {
+  contentType: 'image/jpeg',
+  bytes: await sharp({ create: { width: 640, height: 480, channels: 3, background: '#c00000' } })
+    .withMetadata({ orientation: 6 })
+    .jpeg()
+    .toBuffer(),
 }
 
 export const mp4: SampleFile = {
@@ -28,6 +41,27 @@ export const mp4: SampleFile = {
   ]),
 }
 
+/** Two and a half seconds, 320 by 240 pixels, filmed upright; what is told of it comes after its pictures. */
+export const movie: SampleFile = {
+  contentType: 'video/mp4',
+  bytes: Buffer.concat([
+    box('ftyp', ascii('mp42'), Buffer.alloc(4), ascii('mp42isom')),
+    box('mdat', Buffer.alloc(70_000)),
+    box(
+      'moov',
+      box('mvhd', words(0, 0, 0, 1_000, 2_500), Buffer.alloc(80)),
+      box('trak', box('tkhd', words(0, 0, 0, 1, 0, 2_500), Buffer.alloc(16), turned, words(0, 0))),
+      box('trak', box('tkhd', words(0, 0, 0, 2, 0, 2_500), Buffer.alloc(16), turned, words(320 << 16, 240 << 16))),
+    ),
+  ]),
+}
+
+/** Two seconds of a tone, encoded by Opus: the first second soft, the second one ten times as loud. */
+export const voiceNote: SampleFile = {
+  contentType: 'audio/ogg; codecs=opus',
+  bytes: readFileSync(new URL('./voice-note.ogg', import.meta.url)),
+}
+
 /** Two seconds and the 312 samples that its header says to skip. */
 export const opus: SampleFile = {
   contentType: 'audio/ogg; codecs=opus',
@@ -37,13 +71,13 @@ export const opus: SampleFile = {
   ]),
 }
 
+/** Two seconds of silence: frames of 26 ms. */
 export const mp3: SampleFile = {
   contentType: 'audio/mpeg',
   bytes: Buffer.concat([
     ascii('ID3'),
     Buffer.from([3, 0, 0, 0, 0, 0, 0]),
-    Buffer.from('fffb9000', 'hex'),
-    Buffer.alloc(413),
+    ...Array.from({ length: 77 }, () => Buffer.concat([Buffer.from('fffb9000', 'hex'), Buffer.alloc(413)])),
   ]),
 }
 
@@ -62,6 +96,17 @@ export const animatedWebp: SampleFile = {
     Buffer.from([10, 0, 0, 0, 0b10, 0, 0, 0, 0xff, 1, 0, 0xff, 1, 0]),
     Buffer.alloc(8),
   ]),
+}
+
+function box(type: string, ...content: readonly Buffer[]): Buffer {
+  const body = Buffer.concat(content)
+  return Buffer.concat([words(8 + body.length), ascii(type), body])
+}
+
+function words(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length)
+  for (const [at, value] of values.entries()) bytes.writeUInt32BE(value, 4 * at)
+  return bytes
 }
 
 function oggPage(granule: bigint, body: Buffer): Buffer {

@@ -62,6 +62,10 @@ export interface WhatsAppUpload {
   readonly height?: number
   readonly seconds?: number
   readonly animated?: boolean
+  /** A small JPEG. */
+  readonly thumbnail?: string
+  /** Of a voice note: one byte a bar, each from 0 to 100. */
+  readonly waveform?: string
 }
 
 export interface MediaStore {
