@@ -213,9 +213,9 @@ export interface WhatsAppSocket {
   idsOf?(chat: string): readonly string[]
   /** Tried once; where it cannot be done, nothing happens. */
   gesture?(gesture: Gesture): void
-  /** Downloads a received message's medium, unless it is there or on its way. Its row says what became of it. */
+  /** Downloads a received message's medium as it comes, unless it is there or on its way. Its row says what became of it. */
   fetchMedium?(messageId: MessageId): void
-  /** Carries out a command with an answer. Bounded in time. */
+  /** Carries out a command with an answer. Bounded in time, but for downloads. */
   operate?(request: OperationRequest): Promise<OperationAnswer>
   /** A real round trip (w:p ping). False: no answer in time. */
   probe(timeoutMs: number): Promise<boolean>
@@ -349,8 +349,6 @@ export interface Session {
   adopt?(row: ConnectionRow): void
   /** Done at once where the connection is open, else not at all. */
   gesture?(gesture: Gesture): void
-  /** Done where the connection is open, else not at all. */
-  fetchMedium?(messageId: MessageId): void
   /** An operation was accepted: carries it out in its turn, restores the connection when it is down. Idempotent by id. */
   operate?(row: OperationRow): void
   /**

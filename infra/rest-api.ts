@@ -123,7 +123,7 @@ export class RestApi extends Construct {
       },
     })
     media.allowTable(tables.connections, 'GetItem')
-    media.allowTable(tables.messages, 'GetItem')
+    media.allowTable(tables.messages, 'GetItem', 'PutItem')
     media.allowTable(tables.media, 'GetItem', 'PutItem', 'DeleteItem')
     media.allowSend(...queues.partitions.map((queue) => queue.queueArn))
     // What its presigned addresses may do, they may do by this role.

@@ -39,14 +39,17 @@ class TooLarge extends Error {}
 export class InboundMedia {
   readonly #deps: InboundMediaDependencies
   /** By medium: who asks again meanwhile waits for the same. */
-  readonly #running = new Map<string, Promise<void>>()
+  readonly #running = new Map<string, Promise<MediaRow | undefined>>()
 
   constructor(deps: InboundMediaDependencies) {
     this.#deps = deps
   }
 
-  /** Resolves when the medium's row says what became of it. Rejects with the signal's reason, or where that can't be stored. */
-  fetch(message: InboundRow, access: MediumAccess): Promise<void> {
+  /**
+   * Resolves with the medium's row, which says what became of it; undefined where the message has none. Rejects with the signal's
+   * reason, or where that can't be stored.
+   */
+  fetch(message: InboundRow, access: MediumAccess): Promise<MediaRow | undefined> {
     const mediaId = mediaIdOfMessage(message, message.key)
     const key = `${message.businessProfileId} ${mediaId}`
     const running = this.#running.get(key)
@@ -56,26 +59,32 @@ export class InboundMedia {
     return work
   }
 
-  async #fetch(message: InboundRow, mediaId: string, access: MediumAccess): Promise<void> {
+  async #fetch(message: InboundRow, mediaId: string, access: MediumAccess): Promise<MediaRow | undefined> {
     const { store, transfers, log } = this.#deps
     const received = receivedMedium(message.content)
     const source = received?.medium.source
-    if (received === undefined || source === undefined) return
+    if (received === undefined || source === undefined) return undefined
     const before = await store.get(message.businessProfileId, mediaId)
-    if (before?.state === 'ready') return
+    if (before?.state === 'ready') return before
     const { kind, medium } = received
-    const row = (now: Pick<MediaRow, 'state' | 'size' | 'error'>) => this.#row(message, mediaId, medium, access, now)
-    await store.put(row({ state: 'fetching' }))
+    const told = (now: Pick<MediaRow, 'state' | 'size' | 'error'>): Promise<MediaRow> =>
+      this.#put(this.#row(message, mediaId, medium, access, now))
     try {
       const size = await transfers.run(access.signal, () =>
         this.#download(message, mediaId, kind, medium, source, access),
       )
-      await store.put(row({ state: 'ready', size }))
+      return await told({ state: 'ready', size })
     } catch (error) {
+      access.signal.throwIfAborted()
       const failure = failureOf(error)
       log.warn({ messageId: message.messageId, mediaId, code: failure.code }, 'A medium could not be downloaded')
-      await store.put(row({ state: 'failed', error: failure }))
+      return told({ state: 'failed', error: failure })
     }
+  }
+
+  async #put(row: MediaRow): Promise<MediaRow> {
+    await this.#deps.store.put(row)
+    return row
   }
 
   /** Bytes. */

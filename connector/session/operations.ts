@@ -118,12 +118,14 @@ export class Operations {
   #pump(): void {
     const socket = this.#socket
     if (this.#mode.kind !== 'flow' || socket === undefined || this.#finishing) return
-    const running = [...this.#entries.values()].filter(({ state }) => state === 'running')
+    const running = [...this.#entries.values()].filter((entry) => entry.state === 'running' && !fetching(entry))
     let reads = running.filter(reading).length
     let changing = running.length > reads
     for (const entry of this.#entries.values()) {
       if (entry.state !== 'waiting') continue
-      if (reading(entry)) {
+      if (fetching(entry)) {
+        // How many move at once is the worker's to say.
+      } else if (reading(entry)) {
         if (reads >= readsAtOnce) continue
         reads += 1
       } else {
@@ -275,7 +277,9 @@ export class Operations {
   }
 
   #quiet(): boolean {
-    for (const { state } of this.#entries.values()) if (state !== 'waiting') return false
+    for (const entry of this.#entries.values()) {
+      if (entry.state === 'ending' || (entry.state === 'running' && !fetching(entry))) return false
+    }
     return true
   }
 
@@ -292,7 +296,8 @@ export class Operations {
   }
 }
 
-const reading = ({ row }: Entry): boolean => operationEffects[row.request.kind] === 'read'
+const reading = ({ row }: Entry): boolean => ['read', 'fetch'].includes(operationEffects[row.request.kind])
+const fetching = ({ row }: Entry): boolean => operationEffects[row.request.kind] === 'fetch'
 const once = ({ row }: Entry): boolean => operationEffects[row.request.kind] === 'once'
 
 const unanswered: OperationError = { code: 'rejected_by_whatsapp', message: 'WhatsApp did not answer in time.' }

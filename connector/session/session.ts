@@ -186,10 +186,6 @@ class ConnectionSession implements Session {
     if (!this.#over.signal.aborted) this.#socket.current?.gesture?.(gesture)
   }
 
-  fetchMedium(messageId: string): void {
-    if (!this.#over.signal.aborted) this.#socket.current?.fetchMedium?.(messageId)
-  }
-
   enqueue(row: OutboundRow, from: 'row' | 'index' = 'row'): void {
     if (this.#over.signal.aborted) return
     if (this.#outbox.accept(row, from === 'row')) this.#lifecycle.dispatch({ kind: 'send_waiting' })

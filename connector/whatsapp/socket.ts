@@ -1,7 +1,8 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { type BinaryNode, isJidGroup, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import type { WebSocket } from 'ws'
-import type { OperationRequest } from '../../shared/domain/operations.ts'
+import { type OperationRequest, operationEffects } from '../../shared/domain/operations.ts'
+import type { MediaRow } from '../../shared/domain/stores/media.ts'
 import type { MessageLookup } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, Gesture, SendContent } from '../../shared/domain/words.ts'
 import type { ConnectionAuthState } from '../auth/auth-state.ts'
@@ -29,6 +30,7 @@ import { type GroupCache, prepareGroup } from './groups.ts'
 import type { Inbox } from './inbox.ts'
 import { watchIncoming } from './incoming.ts'
 import { directPathOf, mediaRequest, statusOf } from './media-request.ts'
+import type { OperationContext } from './operations/context.ts'
 import { operate } from './operations/operate.ts'
 import { watchPairing } from './pairing.ts'
 import { idsOfPerson } from './person-ids.ts'
@@ -66,8 +68,9 @@ const closeMs = 1_000
 const logoutMs = 5_000
 /** For the phone to upload a medium again. */
 const renewMs = 60_000
-/** Several queries at most; Baileys bounds each. */
+/** Several queries at most; Baileys bounds each. What fetches is bounded by its deadline, and by silence. */
 const operateMs = 60_000
+const fetchMs = 24 * 60 * 60_000
 
 /** One Baileys socket from its making to its `closed`. */
 export class BaileysSocket implements WhatsAppSocket {
@@ -173,11 +176,11 @@ export class BaileysSocket implements WhatsAppSocket {
     })
   }
 
-  async #fetchMedium(messageId: string): Promise<void> {
+  async #fetchMedium(messageId: string): Promise<MediaRow | undefined> {
     const { media, messages, ref } = this.#deps
     const row = await messages?.find(ref, messageId)
-    if (media === undefined || row?.direction !== 'inbound') return
-    await media.inbound.fetch(row, {
+    if (media === undefined || row?.direction !== 'inbound') return undefined
+    return media.inbound.fetch(row, {
       hosts: this.#mediaHosts(),
       signal: this.#over.signal,
       keptDays: this.#mediaDays(),
@@ -231,8 +234,15 @@ export class BaileysSocket implements WhatsAppSocket {
 
   async operate(request: OperationRequest): Promise<OperationAnswer> {
     if (this.#ended || this.#phase !== 'open') return { kind: 'not_done', why: 'the connection is not open' }
-    const context = { sock: this.#sock, state: this.#state, groups: this.#deps.groups, presences: this.#presences }
-    return this.#bounded(operateMs, operate(context, request), (why) => ({
+    const context: OperationContext = {
+      sock: this.#sock,
+      state: this.#state,
+      groups: this.#deps.groups,
+      presences: this.#presences,
+      fetchMedium: (messageId) => this.#fetchMedium(messageId),
+    }
+    const limitMs = operationEffects[request.kind] === 'fetch' ? fetchMs : operateMs
+    return this.#bounded(limitMs, operate(context, request), (why) => ({
       kind: 'unknown',
       why: why === 'ended' ? 'the connection ended' : 'WhatsApp did not answer in time',
     }))

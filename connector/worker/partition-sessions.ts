@@ -134,8 +134,6 @@ export class PartitionSessions {
         return this.#answerSettings(doorbell)
       case 'gesture':
         return this.#answerGesture(doorbell, doorbell.gesture)
-      case 'media':
-        return this.#answerMedia(doorbell, doorbell.messageId)
       case 'operation':
         return this.#answerOperation(doorbell, doorbell.operationId)
       default:
@@ -216,13 +214,6 @@ export class PartitionSessions {
   async #answerGesture(ref: ConnectionRef, gesture: Gesture): Promise<DoorbellOutcome> {
     const session = this.#sessions.get(keyOf(ref))
     if (session !== undefined) this.#within(session, () => session.gesture?.(gesture))
-    return { kind: 'done' }
-  }
-
-  /** Not waited for: it may take minutes. Where no session is open, who asked asks again. */
-  async #answerMedia(ref: ConnectionRef, messageId: string): Promise<DoorbellOutcome> {
-    const session = this.#sessions.get(keyOf(ref))
-    if (session !== undefined) this.#within(session, () => session.fetchMedium?.(messageId))
     return { kind: 'done' }
   }
 

@@ -1,31 +1,29 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { given } from '../../shared/api/connections.ts'
-import {
-  downloadSeconds,
-  isShownInline,
-  type Media,
-  toMedia,
-  uploadSeconds,
-  waitSecondsOf,
-} from '../../shared/api/media.ts'
-import { Problem } from '../../shared/api/problems.ts'
+import { downloadSeconds, isShownInline, type Media, toMedia, uploadSeconds } from '../../shared/api/media.ts'
+import { Problem, type ProblemCode } from '../../shared/api/problems.ts'
 import { documentClient, objectClient, queueClient } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
 import { doorbellRinger } from '../../shared/aws/doorbells.ts'
-import { mediaIdOfMessage, newMediaId } from '../../shared/aws/ids.ts'
+import { mediaIdOfMessage, newMediaId, newOperationId } from '../../shared/aws/ids.ts'
 import { mediaStore } from '../../shared/aws/media.ts'
 import { mediaObjects } from '../../shared/aws/media-objects.ts'
 import { mediaUrls } from '../../shared/aws/media-urls.ts'
 import { apiMessages } from '../../shared/aws/messages.ts'
+import { apiOperations } from '../../shared/aws/operations.ts'
 import { receivedMedium, sentMedium } from '../../shared/domain/content.ts'
 import { mediumExpiry } from '../../shared/domain/media.ts'
+import type { OperationErrorCode } from '../../shared/domain/operations.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
 import type { MediaErrorCode, MediaRow } from '../../shared/domain/stores/media.ts'
 import type { MessageRow } from '../../shared/domain/stores/messages.ts'
-import type { BusinessProfileId, ConnectionRef } from '../../shared/domain/words.ts'
-import { configure } from '../config.ts'
+import type { OperationRow } from '../../shared/domain/stores/operations.ts'
+import { type Origin, originOf } from '../../shared/domain/trace.ts'
+import type { ConnectionRef } from '../../shared/domain/words.ts'
+import { configure, currentTrace } from '../config.ts'
 import { log } from '../log.ts'
+import { acceptOperation } from '../operations/accept-operation.ts'
+import { waitPreference } from '../operations/preference.ts'
+import { untilEnded } from '../operations/until-ended.ts'
 import { isoNow } from '../time.ts'
 import { httpHandler } from './stack.ts'
 
@@ -40,6 +38,7 @@ const config = configure(
 const documents = documentClient()
 const connections = apiConnections({ documents, table: config.CONNECTIONS_TABLE })
 const messages = apiMessages({ documents, table: config.MESSAGES_TABLE })
+const operations = apiOperations({ documents, table: config.MESSAGES_TABLE })
 const doorbells = doorbellRinger({ queues: queueClient(), partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX })
 const bucket = { objects: objectClient(), bucket: config.MEDIA_BUCKET }
 const media = mediaStore({ documents, table: config.MEDIA_TABLE })
@@ -47,11 +46,8 @@ const objects = mediaObjects(bucket)
 const urls = mediaUrls(bucket)
 
 const dayMs = 86_400_000
-/** A worker that was asked has said something by then, or was not there to hear it. */
-const askAgainMs = 60_000
 /** What WhatsApp and the phone have deleted is not asked for at every call. */
 const goneForMs = 600_000
-const lookEveryMs = 250
 
 export const handler = httpHandler({
   createMedia: async ({ principal, body }) => {
@@ -98,7 +94,7 @@ export const handler = httpHandler({
     return { body: undefined }
   },
 
-  getMessageMedia: async ({ principal, params, headers }) => {
+  getMessageMedia: async ({ principal, params, headers, requestId }) => {
     const ref = { businessProfileId: principal.businessProfileId, connectionId: params.connectionId }
     const [connection, message] = await Promise.all([connections.get(ref), messages.get(ref, params.messageId)])
     if (connection === undefined) throw new Problem('connection_not_found')
@@ -111,16 +107,22 @@ export const handler = httpHandler({
       return { body: await shown(row) }
     }
     if (row?.state === 'ready') return { body: await shown(row) }
-    if (!isUnderWay(row)) {
-      refuseWhatFailed(row, goneForMs)
-      if (connection.status !== 'connected') throw new Problem('not_connected', { detail: connection.message })
-      await ask(connection, message, mediaId)
+    refuseWhatIsGone(row)
+    const asked =
+      (await underWay(ref, row)) ?? (await ask(connection, message, mediaId, originOf(requestId, currentTrace())))
+    const { waitMs, applied } = waitPreference(headers.prefer)
+    const ended = await untilEnded(operations, asked, waitMs)
+    const preferred: Record<string, string> = applied === undefined ? {} : { 'preference-applied': applied }
+    const now = await media.get(ref.businessProfileId, mediaId)
+    if (now === undefined) throw new Problem('media_not_found')
+    if (ended.status === 'pending') {
+      const location = `/connections/${ref.connectionId}/operations/${ended.operationId}`
+      return { body: toMedia(now), also: true, headers: { ...preferred, location, 'retry-after': '1' } }
     }
-    const until = Date.now() + waitSecondsOf(headers.prefer) * 1_000
-    const now = await fetched(ref.businessProfileId, mediaId, until)
-    refuseWhatFailed(now, Number.POSITIVE_INFINITY)
-    if (now.state === 'ready') return { body: await shown(now) }
-    return { body: toMedia(now), also: true, headers: { 'retry-after': '2' } }
+    if (ended.error !== undefined) {
+      throw new Problem(problems[ended.error.code] ?? 'media_unreachable', { detail: ended.error.message })
+    }
+    return { body: await shown(now), headers: preferred }
   },
 })
 
@@ -133,18 +135,31 @@ function mediumOf(ref: ConnectionRef, message: MessageRow): string | undefined {
   return receivedMedium(message.content)?.medium.source && mediaIdOfMessage(ref, message.key)
 }
 
-const isUnderWay = (row: MediaRow | undefined): row is MediaRow =>
-  row?.state === 'fetching' && Date.now() - Date.parse(row.updatedAt) < askAgainMs
+/** The download that was asked for before, while it has not ended. */
+async function underWay(ref: ConnectionRef, row: MediaRow | undefined): Promise<OperationRow | undefined> {
+  if (row?.state !== 'fetching' || row.operationId === undefined) return undefined
+  const operation = await operations.get(ref, row.operationId)
+  return operation?.status === 'pending' ? operation : undefined
+}
 
-async function ask(connection: ConnectionRow, message: MessageRow, mediaId: string): Promise<void> {
-  const { businessProfileId, connectionId, partition, retention } = connection
+/** The row first: it then belongs to the worker, which writes what became of the download. */
+async function ask(
+  connection: ConnectionRow,
+  message: MessageRow,
+  mediaId: string,
+  origin: Origin | undefined,
+): Promise<OperationRow> {
+  const { businessProfileId, connectionId, retention } = connection
   const ref = { businessProfileId, connectionId }
   const received = message.direction === 'inbound' ? receivedMedium(message.content)?.medium : undefined
+  const { messageId } = message
+  const operationId = newOperationId()
   const now = isoNow()
   await media.put({
     ...ref,
     mediaId,
-    messageId: message.messageId,
+    messageId,
+    operationId,
     origin: 'message',
     state: 'fetching',
     contentType: received?.mimeType ?? 'application/octet-stream',
@@ -155,33 +170,29 @@ async function ask(connection: ConnectionRow, message: MessageRow, mediaId: stri
     updatedAt: now,
     expireAt: expiry(retention?.mediaDays),
   })
-  await doorbells.ring(partition, { kind: 'media', ...ref, messageId: message.messageId, requestId: randomUUID() })
+  const request = { kind: 'download_media', messageId } as const
+  const stores = { connections, operations, doorbells }
+  const accepted = await acceptOperation(stores, ref, request, undefined, Date.now(), origin, operationId)
+  if (accepted.kind !== 'accepted') throw new Problem(accepted.kind)
+  return accepted.row
 }
 
-/** The row once it is no longer being fetched, or as it is at `untilMs`. */
-async function fetched(businessProfileId: BusinessProfileId, mediaId: string, untilMs: number): Promise<MediaRow> {
-  for (;;) {
-    const row = await media.get(businessProfileId, mediaId)
-    if (row === undefined) throw new Problem('media_not_found')
-    const leftMs = untilMs - Date.now()
-    if (row.state !== 'fetching' || leftMs <= 0) return row
-    await delay(Math.min(lookEveryMs, leftMs))
-  }
-}
-
-const problems = {
+/** Others say that it could not be had this time. */
+const problems: { readonly [Code in OperationErrorCode | MediaErrorCode]?: ProblemCode } = {
   gone: 'media_gone',
   damaged: 'media_gone',
   too_large: 'media_too_large',
-  unreachable: 'media_unreachable',
-} as const satisfies Record<MediaErrorCode, string>
+  media_gone: 'media_gone',
+  media_too_large: 'media_too_large',
+  no_active_connection: 'not_connected',
+  connection_deleted: 'connection_not_found',
+}
 
-/** @throws Problem where the medium could not be had, less than `forMs` ago */
-function refuseWhatFailed(row: MediaRow | undefined, forMs: number): void {
-  if (row?.state !== 'failed' || row.error === undefined) return
-  const passing = row.error.code === 'unreachable' && forMs !== Number.POSITIVE_INFINITY
-  if (passing || Date.now() - Date.parse(row.updatedAt) >= forMs) return
-  throw new Problem(problems[row.error.code], { detail: row.error.message })
+/** @throws Problem where the medium is known to be gone */
+function refuseWhatIsGone(row: MediaRow | undefined): void {
+  if (row?.state !== 'failed' || row.error === undefined || row.error.code === 'unreachable') return
+  if (Date.now() - Date.parse(row.updatedAt) >= goneForMs) return
+  throw new Problem(problems[row.error.code] ?? 'media_unreachable', { detail: row.error.message })
 }
 
 /** An upload says nothing when it comes: the object is looked for. */

@@ -27,6 +27,7 @@ export type AcceptedOperation =
  *
  * @param nowMs wall clock
  * @param origin goes with the row
+ * @param operationId for who must know it before
  */
 export async function acceptOperation(
   { connections, operations, doorbells }: AcceptOperationStores,
@@ -35,11 +36,12 @@ export async function acceptOperation(
   idempotencyKey: string | undefined,
   nowMs: EpochMs,
   origin?: Origin,
+  operationId = idempotencyKey === undefined ? newOperationId() : operationIdOf(ref, idempotencyKey),
 ): Promise<AcceptedOperation> {
   const connection = await connections.get(ref)
   if (connection === undefined) return { kind: 'connection_not_found' }
   if (isDeleting(connection)) return { kind: 'connection_deleting' }
-  const outcome = await operations.accept(newRow(connection, request, idempotencyKey, nowMs, origin))
+  const outcome = await operations.accept(newRow(connection, operationId, request, idempotencyKey, nowMs, origin))
   if (outcome.kind === 'conflict') return { kind: 'idempotency_conflict' }
   const { row } = outcome
   if (row.status === 'pending') await ring(doorbells, row)
@@ -48,6 +50,7 @@ export async function acceptOperation(
 
 function newRow(
   connection: ConnectionRow,
+  operationId: string,
   request: OperationRequest,
   idempotencyKey: string | undefined,
   nowMs: EpochMs,
@@ -60,7 +63,7 @@ function newRow(
   const impossible = unsendable(connection) !== undefined
   return {
     ...ref,
-    operationId: idempotencyKey === undefined ? newOperationId() : operationIdOf(ref, idempotencyKey),
+    operationId,
     request,
     ...(impossible
       ? {

@@ -39,12 +39,13 @@ const mediaFields = {
   mediaId: idSchema,
   state: z.enum(['waiting', 'fetching', 'ready', 'failed']).meta({
     description:
-      '`waiting`: for its upload. `fetching`: it is on its way from WhatsApp. `ready`: it can be sent and downloaded. `failed`: `error` says why.',
+      '`waiting`: for its upload. `fetching`: the operation `operationId` brings it from WhatsApp. `ready`: it can be sent and downloaded. `failed`: `error` says why.',
   }),
   contentType: z.string(),
   size: z.int().optional().meta({ description: 'Bytes.' }),
   sha256: z.string().optional().meta({ description: 'Base64.' }),
   filename: z.string().optional(),
+  operationId: idSchema.optional().meta({ description: 'While it is `fetching`: the operation to poll.' }),
   error: z.strictObject({ code: z.enum(mediaErrorCodes), message: z.string() }).optional(),
   createdAt: isoTimeSchema,
   expiresAt: isoTimeSchema.meta({ description: 'When it is gone.' }),
@@ -85,6 +86,7 @@ export function toMedia(row: MediaRow) {
     ...given('size', row.size),
     ...given('sha256', row.sha256),
     ...given('filename', row.filename),
+    ...given('operationId', row.operationId),
     ...given('error', row.error),
     createdAt: row.createdAt,
     expiresAt: new Date(row.expireAt * 1_000).toISOString(),
@@ -94,15 +96,3 @@ export function toMedia(row: MediaRow) {
 /** What browsers show by themselves without running anything of it; the rest is offered for saving. */
 export const isShownInline = (contentType: string): boolean =>
   /^(?:image\/(?:jpeg|png|webp|gif)|video\/(?:mp4|3gpp)|audio\/)/.test(essenceOf(contentType))
-
-/** RFC 7240: how many seconds the caller would rather wait for the result than be told that it is under way. */
-export const preferSchema = z
-  .string()
-  .max(200)
-  .optional()
-  .meta({ description: '`wait=N`: wait up to N seconds (at most 20) for the result.', example: 'wait=10' })
-
-export function waitSecondsOf(prefer: string | undefined): number {
-  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})/i.exec(prefer ?? '')?.[1]
-  return Math.min(20, Number(wait ?? 0))
-}

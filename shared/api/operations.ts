@@ -32,7 +32,10 @@ const ofContacts: readonly OperationKind[] = [
 ]
 
 /** What a key must be allowed to do to ask for an operation of this kind, and to see its answer. */
-export const scopeOfOperation = (kind: OperationKind): Scope => (ofContacts.includes(kind) ? 'contacts' : 'groups')
+export function scopeOfOperation(kind: OperationKind): Scope {
+  if (kind === 'download_media') return 'media'
+  return ofContacts.includes(kind) ? 'contacts' : 'groups'
+}
 
 export const operationErrorSchema = z
   .strictObject({

@@ -32,7 +32,7 @@ import { fleetSchema } from './fleet.ts'
 import { healthSchema } from './health.ts'
 import { importBytesMax, importConnectionSchema } from './imports.ts'
 import { liveTicketSchema } from './live.ts'
-import { createMediaSchema, mediaSchema, newMediaSchema, preferSchema } from './media.ts'
+import { createMediaSchema, mediaSchema, newMediaSchema } from './media.ts'
 import {
   acceptedMessageSchema,
   chatPresenceSchema,
@@ -43,6 +43,7 @@ import {
   sendMessageSchema,
 } from './messages.ts'
 import { operationRoutes } from './operation-routes.ts'
+import { preferSchema } from './operations.ts'
 import type { ProblemCode } from './problems.ts'
 import type { Scope } from './scopes.ts'
 import { webhookRoutes } from './webhook-routes.ts'
@@ -423,13 +424,16 @@ export const routes = {
     scope: 'media',
     summary: 'Gives the medium of a message; one that was received is downloaded from WhatsApp on demand.',
     description:
-      'The first call for a received message has a worker download it; call again, or wait with `Prefer: wait=N`. A medium that WhatsApp has deleted is asked for from the phone.',
+      'The first call for a received message asks for the operation `download_media`, and waits for it as `Prefer` says; further calls wait for the same one. A medium that WhatsApp has deleted is asked for from the phone. The operation ends as the live event `operation-completed` in any case.',
     params: messageParams,
-    headers: z.object({ prefer: preferSchema }),
+    headers: z.object({ prefer: preferSchema.optional() }),
     response: {
       status: 200,
       description: 'The medium, with an address to download it from.',
-      also: { status: 202, description: 'It is being fetched: call again after `Retry-After`.' },
+      also: {
+        status: 202,
+        description: 'It is being fetched by the operation `operationId`: poll that (`Location`), then call again.',
+      },
       body: mediaSchema,
     },
     problems: [
@@ -437,6 +441,7 @@ export const routes = {
       'message_not_found',
       'no_media',
       'media_not_found',
+      'connection_deleting',
       'not_connected',
       'media_gone',
       'media_too_large',

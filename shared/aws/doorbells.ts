@@ -35,7 +35,6 @@ const body = z.discriminatedUnion('kind', [
       z.object({ kind: z.literal('presence'), chat: z.string().min(1), presence: z.enum(chatPresences) }),
     ]),
   }),
-  z.object({ kind: z.literal('media'), ...ref, messageId: z.string().min(1), requestId: z.string().min(1) }),
   z.object({ kind: z.literal('operation'), ...ref, operationId: z.string().min(1), ringId: z.string().min(1) }),
   z.object({ kind: z.literal('command'), ...ref, command: z.enum(commandKinds), commandId: z.string().min(1) }),
 ])
@@ -57,8 +56,6 @@ function deduplicationId(doorbell: Doorbell): string {
       return `${doorbell.connectionId}:${doorbell.version}`
     case 'gesture':
       return doorbell.gestureId
-    case 'media':
-      return doorbell.requestId
     case 'operation':
       return doorbell.ringId
     case 'command':

@@ -148,6 +148,12 @@ export interface OperationKinds {
     /** `requested`: an admin has to let the account in. */
     readonly result: { readonly groupId: string; readonly outcome: 'joined' | 'already' | 'requested' }
   }
+  readonly download_media: {
+    /** Of a received message. */
+    readonly asked: { readonly messageId: string }
+    /** Where its bytes are now; an address to read them from is made for each who asks. */
+    readonly result: { readonly mediaId: string; readonly contentType: string; readonly size: number }
+  }
 }
 
 export type OperationKind = keyof OperationKinds
@@ -163,8 +169,9 @@ export type OperationResult = OperationKinds[OperationKind]['result']
  *   read    changes nothing: as often as needed, several side by side
  *   repeat  changes something, and doing it twice leaves what doing it once leaves
  *   once    twice would show; what was begun and not answered is `unconfirmed`
+ *   fetch   changes nothing, and may take minutes: takes no place of others, and no handover waits for it
  */
-export type OperationEffect = 'read' | 'repeat' | 'once'
+export type OperationEffect = 'read' | 'repeat' | 'once' | 'fetch'
 
 export const operationEffects: Readonly<Record<OperationKind, OperationEffect>> = {
   check_contacts: 'read',
@@ -187,12 +194,14 @@ export const operationEffects: Readonly<Record<OperationKind, OperationEffect>> 
   // The link of a first try was told to nobody: the last one holds.
   revoke_group_invite: 'repeat',
   join_group: 'repeat',
+  download_media: 'fetch',
 }
 export const operationKinds = Object.keys(operationEffects) as [OperationKind, ...OperationKind[]]
 
 /** Seconds from acceptance until an operation that did not end fails. */
 export const operationSeconds: Readonly<Partial<Record<OperationKind, number>>> & { readonly default: number } = {
   default: 120,
+  download_media: 1800,
 }
 /** How long an operation and its answer are kept, for who asks later, and for its idempotency key. */
 export const operationKeptSeconds = 24 * 3600
@@ -210,6 +219,9 @@ export const operationErrorCodes = [
   'rejected_by_whatsapp',
   'too_many_operations',
   'result_too_large',
+  'media_gone',
+  'media_too_large',
+  'media_unreachable',
   'connection_deleted',
   'internal',
 ] as const

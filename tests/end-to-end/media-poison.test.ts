@@ -240,6 +240,24 @@ describe('the medium of a message', () => {
     expect(await mediaOf(lost.messageId)).toMatchObject({ status: 410, body: { code: 'media_gone' } })
   })
 
+  it('is an operation to those who do not wait: one for all of them, to be polled, and told when it has ended', async () => {
+    const messageId = await received('not waited for')
+    const path = `/connections/${story.connectionId}/messages/${messageId}/media`
+    const asked = await story.tenant.get(path, { prefer: 'respond-async' })
+    expect(asked).toMatchObject({ status: 202, body: { state: 'fetching', operationId: expect.any(String) } })
+    const { operationId, mediaId } = asked.body
+    const told = await story.watcher.next(
+      'the end of the download',
+      ({ event, data }) => event === 'operation-completed' && data.operationId === operationId,
+    )
+    expect(told.data).toMatchObject({ kind: 'download_media', status: 'succeeded', result: { mediaId, size: 14 } })
+    const polled = await story.tenant.get(`/connections/${story.connectionId}/operations/${operationId}`)
+    expect(polled).toMatchObject({ status: 200, body: { status: 'succeeded', result: { mediaId } } })
+    const answer = await mediaOf(messageId)
+    expect(answer).toMatchObject({ status: 200, body: { state: 'ready', mediaId } })
+    expect(await (await fetch(answer.body.download.url)).text()).toBe('not waited for')
+  })
+
   it('is nothing for a text, and not found for an unknown message', async () => {
     await story.inboundTextIsSeen('no medium')
     const { body } = await story.tenant.get(`/connections/${story.connectionId}/messages?limit=1`)

@@ -1,5 +1,6 @@
 import type { WASocket } from '@whiskeysockets/baileys'
 import type { OperationError, OperationKind, OperationKinds, RequestOf } from '../../../shared/domain/operations.ts'
+import type { MediaRow } from '../../../shared/domain/stores/media.ts'
 import type { ConnectionAuthState } from '../../auth/auth-state.ts'
 import type { GroupCache } from '../groups.ts'
 import type { PresenceWatch } from '../presence-watch.ts'
@@ -10,6 +11,8 @@ export interface OperationContext {
   readonly state: Pick<ConnectionAuthState, 'creds' | 'read'>
   readonly groups: GroupCache
   readonly presences: PresenceWatch
+  /** The row says what became of it. Undefined: no such message was received, or it has no medium. */
+  fetchMedium(messageId: string): Promise<MediaRow | undefined>
 }
 
 /** Resolves with the answer. Throws `Refused` for a final no; whatever else it throws is read by `answerOf`. */

@@ -62,7 +62,8 @@ export class Media {
   }
 
   /**
-   * The medium of a message. One that was received is downloaded from WhatsApp first: `state` is `fetching` until then.
+   * The medium of a message. One that was received is downloaded from WhatsApp first: `state` is `fetching` until then, and
+   * `operationId` names what to poll.
    *
    * @param waitSeconds how long to wait for that, at most 20
    */

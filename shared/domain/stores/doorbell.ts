@@ -12,7 +12,6 @@ export type Doorbell =
   /** All that there is of it. `gestureId` is its own. */
   | ({ readonly kind: 'gesture'; readonly gestureId: string; readonly gesture: Gesture } & ConnectionRef)
   /** A received message's medium is asked for; its own row says what became of it. `requestId` is the ring's own. */
-  | ({ readonly kind: 'media'; readonly messageId: MessageId; readonly requestId: string } & ConnectionRef)
   /** A command with an answer waits in its row. `ringId` is this ring's own. */
   | ({ readonly kind: 'operation'; readonly operationId: string; readonly ringId: string } & ConnectionRef)
   | ({ readonly kind: 'command'; readonly command: CommandKind; readonly commandId: string } & ConnectionRef)

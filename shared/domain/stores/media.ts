@@ -11,8 +11,8 @@ export interface MediaRow {
   /** Uploaded by the caller, fetched from a send's link, or downloaded from WhatsApp for a received message. */
   readonly origin: 'upload' | 'link' | 'message'
   /**
-   * `waiting`: for the caller's upload, and it stays so: whether that came, the object says. `fetching`: a worker was asked for
-   * it. `ready`: all bytes are there and were checked. `failed`: `error` says why; it may be asked for again.
+   * `waiting`: for the caller's upload, and it stays so: whether that came, the object says. `fetching`: `operationId` brings
+   * it, or did not. `ready`: all bytes are there and were checked. `failed`: `error` says why; it may be asked for again.
    */
   readonly state: 'waiting' | 'fetching' | 'ready' | 'failed'
   /** As declared. */
@@ -25,6 +25,8 @@ export interface MediaRow {
   /** Of the message that it is for or from. */
   readonly connectionId?: ConnectionId
   readonly messageId?: MessageId
+  /** Of the download that was asked for last, until it ended. */
+  readonly operationId?: string
   readonly error?: MediaError
   /** What WhatsApp has of it, encrypted, by the kind that it went as: further sends refer to the same. Never shown. */
   readonly uploads?: { readonly [K in MediaKind]?: WhatsAppUpload }

@@ -8,6 +8,7 @@ import { Stage } from './stage.ts'
 const check: OperationRequest = { kind: 'check_contacts', phoneNumbers: ['+94770000001'] }
 const create: OperationRequest = { kind: 'create_group', subject: 'Tea', participants: ['94770000001@s.whatsapp.net'] }
 const rename: OperationRequest = { kind: 'update_group', group: '120363000@g.us', subject: 'Coffee' }
+const download: OperationRequest = { kind: 'download_media', messageId: 'wam_1' }
 const done: OperationAnswer = { kind: 'done', result: { contacts: [] } }
 
 class Scene {
@@ -296,6 +297,46 @@ describe('turns', () => {
     await scene.stage.clock.passTime(10)
     expect(scene.asked.slice(5).toSorted()).toEqual(['check_contacts', 'create_group'])
     expect(rows.map((row) => scene.row(row).status)).toEqual(rows.map(() => 'succeeded'))
+  })
+
+  test('downloads, which may take minutes, hold up neither reads nor changes', async () => {
+    const scene = new Scene()
+    const session = await scene.stage.worker().restore(scene.ref)
+    scene.device.operate = held().operate
+    scene.stage.whatsapp.socket(scene.ref).end({ statusCode: 428 })
+    await scene.stage.clock.passTime(10)
+    for (let n = 0; n < 5; n += 1) session.operate?.(scene.ask(download))
+    // All at once when the connection is back.
+    await scene.stage.clock.passTime(20_000)
+    expect(scene.asked).toEqual(Array(5).fill('download_media'))
+    scene.device.operate = async () => done
+    const rows = [scene.ask(rename), scene.ask(check)]
+    for (const row of rows) session.operate?.(row)
+    await scene.stage.clock.passTime(10)
+    expect(rows.map((row) => scene.row(row).status)).toEqual(['succeeded', 'succeeded'])
+  })
+
+  test('no handover waits for a download; the next owner begins it again', async () => {
+    const scene = new Scene()
+    const session = await scene.stage.worker('w1', 1).restore(scene.ref)
+    scene.device.operate = held().operate
+    const row = scene.ask(download)
+    session.operate?.(row)
+    await scene.stage.clock.passTime(10)
+    const began = scene.stage.clock.now()
+    let tookMs: number | undefined
+    void session.drain(10_000).then(() => {
+      tookMs = scene.stage.clock.now() - began
+    })
+    await scene.stage.clock.passTime(10_000)
+    expect(tookMs).toBeLessThan(1_000)
+    expect(scene.row(row).status).toBe('pending')
+    scene.device.operate = async () => done
+    const next = await scene.stage.worker('w2', 2).restore(scene.ref)
+    for (const pending of scene.stage.tables.operations.pending(0)) next.operate?.(pending)
+    await scene.stage.clock.passTime(1_000)
+    expect(scene.row(row).status).toBe('succeeded')
+    expect(scene.asked).toEqual(['download_media', 'download_media'])
   })
 
   test('more than a worker keeps are refused', async () => {

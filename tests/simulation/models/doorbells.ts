@@ -133,8 +133,6 @@ function ownId(doorbell: Doorbell): string {
       return String(doorbell.version)
     case 'gesture':
       return doorbell.gestureId
-    case 'media':
-      return doorbell.requestId
     default:
       return assertNever(doorbell)
   }
