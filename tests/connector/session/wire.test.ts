@@ -344,6 +344,34 @@ describe('over the wire', () => {
     expect(world.tables.heads.has(keyOf(rig.ref))).toBe(false)
   })
 
+  test('a contact whom WhatsApp never answers for holds up neither known contacts nor other connections', async () => {
+    const [rig, other] = [await Rig.linked(), await Rig.linked()]
+    const [known, slow] = ['15550309995', '15550309994']
+    for (const phone of [known, slow]) await world.phone(phone)
+    for (const each of [rig, other]) {
+      each.send('msg_known', known)
+      await each.sendStatus('msg_known', 'read')
+    }
+    await rig.fault({ kind: 'ignore-queries', about: slow })
+    for (let n = 1; n <= 3; n += 1) rig.send(`msg_slow_${n}`, slow)
+    rig.send('msg_after', known)
+    other.send('msg_elsewhere', known)
+    other.send('msg_to_the_same', slow)
+    await rig.sendStatus('msg_after', 'read')
+    await other.sendStatus('msg_elsewhere', 'read')
+    await other.sendStatus('msg_to_the_same', 'read')
+    // Less than the send timeout has passed: the one that hangs is still at it.
+    expect(rig.stage.tables.outbound(rig.ref, 'msg_slow_1').status).toBe('queued')
+
+    await world.control('DELETE', '/faults')
+    rig.session.terminate()
+    const { version } = rig.row
+    rig.own()
+    for (const row of await modelMessages(rig.stage.tables).listWaiting(0)) rig.session.enqueue(row)
+    await rig.connected(version)
+    for (let n = 1; n <= 3; n += 1) await rig.sendStatus(`msg_slow_${n}`, 'read')
+  })
+
   test('a handover leaves nothing undecryptable, and never two sockets', async () => {
     const rig = await Rig.linked()
     const bob = '15550309996'
