@@ -114,6 +114,14 @@ export class StatefulStack extends Stack {
     publish(
       this,
       settings,
+      'SendsFifoDeadLettersUrl',
+      'sends-fifo-dead-letters-url',
+      this.queues.sendsFifoDeadLetters.queueUrl,
+      'What the FIFO sends queue could not accept, with the reason as an attribute',
+    )
+    publish(
+      this,
+      settings,
       'AdminApiKeySecretArn',
       'admin-api-key-secret-arn',
       this.storage.adminApiKey.secretArn,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Rest, rest } from './callers.ts'
@@ -33,6 +34,12 @@ async function problemOf(answer: Awaited<ReturnType<Rest['get']>>) {
   expect(answer.body).toMatchObject({ type: expect.any(String), title: expect.any(String), status: answer.status })
   const fields = new Set((answer.body.errors ?? []).map((error: { field: string }) => error.field))
   return { status: answer.status, code: answer.body.code, fields: [...fields] }
+}
+
+function urlOf(output: string): string {
+  const url = place.local.outputs[`Holdfast-dev-Stateful.${output}`]
+  if (url === undefined) throw new Error(`the template has no output ${output}`)
+  return url
 }
 
 const text = { to: '+4915112345678', type: 'text', text: { body: 'hi' } }
@@ -122,30 +129,44 @@ describe('a key that is not right', () => {
   })
 })
 
-describe('the sends queue', () => {
-  it('puts what it cannot read into its dead-letter queue with the reason, and blocks nothing', async () => {
+describe.each([
+  ['the standard sends queue', 'SendsQueueUrl', 'SendsDeadLettersUrl', false],
+  ['the FIFO sends queue', 'SendsFifoQueueUrl', 'SendsFifoDeadLettersUrl', true],
+])('%s', (_what, queue, deadLetters, fifo) => {
+  it('puts what it cannot take into its dead-letter queue with the reason, and blocks nothing', async () => {
     const { region, endpoint, credentials } = place.aws
     const sqs = new SQSClient({ region, endpoint, credentials })
+    // All in one group: what is put aside does not hold up what follows it there.
+    const inGroup = () => (fifo ? { MessageGroupId: 'poison', MessageDeduplicationId: randomUUID() } : {})
     const post = (body: string) =>
-      sqs.send(new SendMessageCommand({ QueueUrl: place.sendsQueueUrl, MessageBody: body }))
+      sqs.send(new SendMessageCommand({ QueueUrl: urlOf(queue), MessageBody: body, ...inGroup() }))
+    const stranger = new Story(place, { stepMs: 30_000 })
+    await stranger.adminCreatesProfileAndKey()
     const known = { version: 1, businessProfileId: story.businessProfileId, connectionId: connection }
     const poison: readonly [string, RegExp][] = [
       ['not json', /JSON/i],
+      ['[]', /expected object/i],
       [JSON.stringify({ ...known, ...text, to: 'nobody' }), /\bto\b/],
+      [JSON.stringify({ ...known, ...text, to: 4915112345678 }), /\bto\b/],
+      [JSON.stringify({ ...known, ...text, text: { body: 'x'.repeat(200_000) } }), /\btext\.body\b/],
       [JSON.stringify({ ...known, ...text, version: 7 }), /version/],
+      [JSON.stringify({ ...known, to: text.to, type: 'image', image: { link: 'file:///etc/passwd' } }), /image\.link/],
       [JSON.stringify({ ...known, ...text, connectionId: 'con_00000000000000000000' }), /Connection not found/],
-      [JSON.stringify({ ...known, ...text, businessProfileId: 'bp_00000000000000000000' }), /Connection not found/],
+      [JSON.stringify({ ...known, ...text, businessProfileId: stranger.businessProfileId }), /Connection not found/],
     ]
     for (const [body] of poison) await post(body)
-    await story.messageFromAnotherServiceArrives('Behind the poison.')
+    const behind = `Behind the poison of ${queue}.`
+    await post(JSON.stringify({ ...known, ...text, text: { body: behind } }))
+    await story.watcher.next(
+      'what was behind the poison',
+      ({ event, data }) => event === 'message-status' && data.text?.body === behind && data.status === 'delivered',
+    )
 
-    const deadLetters = place.local.outputs['Holdfast-dev-Stateful.SendsDeadLettersUrl']
-    expect(deadLetters).toBeDefined()
     const reasons = new Map<string, string>()
     for (const deadline = Date.now() + 30_000; reasons.size < poison.length && Date.now() < deadline; ) {
       const { Messages = [] } = await sqs.send(
         new ReceiveMessageCommand({
-          QueueUrl: deadLetters as string,
+          QueueUrl: urlOf(deadLetters),
           MaxNumberOfMessages: 10,
           WaitTimeSeconds: 1,
           MessageAttributeNames: ['All'],
@@ -156,7 +177,8 @@ describe('the sends queue', () => {
       }
     }
     sqs.destroy()
-    for (const [body, reason] of poison) expect(reasons.get(body)).toMatch(reason)
+    for (const [body, reason] of poison)
+      expect([body.slice(0, 300), reasons.get(body)]).toEqual([body.slice(0, 300), expect.stringMatching(reason)])
   })
 })
 

@@ -23,6 +23,8 @@ beforeAll(async () => {
   files = createServer((request, response) => {
     if (request.url === '/tea.png') response.writeHead(200, { 'content-type': png.contentType }).end(png.bytes)
     else if (request.url === '/moved') response.writeHead(302, { location: '/tea.png' }).end()
+    else if (request.url === '/page.png') response.writeHead(200, { 'content-type': png.contentType }).end('<html>')
+    else if (request.url === '/huge.png') response.writeHead(200, { 'content-length': 17 * 1024 * 1024 }).end()
     else response.writeHead(404).end()
   })
   await new Promise<void>((listening) => files.listen(0, '127.0.0.1', listening))
@@ -186,6 +188,21 @@ describe.each([
     expect(message.contextInfo).not.toHaveProperty('forwarded')
     const once = await shown(to, { type: 'image', image: { id: await uploaded(png) }, viewOnce: true })
     expect(once.message).toMatchObject({ kind: 'image', viewOnce: true })
+  })
+
+  it('a link to what is no image, too large or not there is a failure that names it', async () => {
+    const { port } = files.address() as AddressInfo
+    for (const [path, code, why] of [
+      ['/page.png', 'media_refused', /^image\.link: .*its bytes are of no known type/],
+      ['/huge.png', 'link_failed', /^image\.link: .*gives more than 16777216 bytes/],
+      ['/none.png', 'link_failed', /^image\.link: .*answered 404/],
+    ] as const) {
+      const body = { to: toOf(), type: 'image', image: { link: `http://127.0.0.1:${port}${path}` } }
+      const accepted = await story.tenant.post(`/connections/${story.connectionId}/messages`, body)
+      const { messageId } = accepted.body
+      const ended = await frame('message-status', (data) => data.messageId === messageId && data.status === 'failed')
+      expect(ended.data.error).toEqual({ code, message: expect.stringMatching(why) })
+    }
   })
 
   it('media are received, and downloaded when they are asked for', async () => {

@@ -256,13 +256,14 @@ describe('the synthesized templates', () => {
       'SendsFifoQueueArn',
       'AdminApiKeySecretArn',
       'SendsDeadLettersUrl',
+      'SendsFifoDeadLettersUrl',
     ]) {
       expect(outputs).toContain(name)
     }
     const parameters = all('AWS::SSM::Parameter').map((parameter) => parameter.Properties.Name)
     expect(parameters).toContain('/holdfast/dev/http-api-url')
     expect(parameters).toContain('/holdfast/dev/console-url')
-    expect(parameters).toHaveLength(12)
+    expect(parameters).toHaveLength(13)
   })
 
   it('have neither domains nor a sign-in provider where none is set', () => {

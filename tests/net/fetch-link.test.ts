@@ -1,7 +1,7 @@
 import { createServer, type RequestOptions, request as requestHttp, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { fetchLink, linkLimits } from '../../shared/net/fetch-link.ts'
+import { fetchLink, type LinkLimits, linkLimits } from '../../shared/net/fetch-link.ts'
 
 /** A public host with a certificate, as far as a test can have one: its requests come to the server below. */
 const publicHost = 'files.example.com'
@@ -23,6 +23,13 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     const to = decodeURIComponent((request.url ?? '').slice(1))
     if (to === 'tea.png') response.writeHead(200, { 'content-type': 'image/png' }).end('tea')
+    else if (to === 'declared') response.writeHead(200, { 'content-length': 101 }).end('x'.repeat(101))
+    else if (to === 'undeclared') response.writeHead(200).end('x'.repeat(101))
+    else if (to === 'silent') response.writeHead(200).write('x')
+    else if (to === 'broken') response.writeHead(200, { 'content-length': 50 }).write('x', () => response.destroy())
+    else if (to === 'mute') return
+    else if (to === '/circle') response.writeHead(302, { location: '/%2Fcircle' }).end()
+    else if (/^\d+$/.test(to)) response.writeHead(Number(to)).end()
     else response.writeHead(302, { location: to }).end()
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
@@ -30,8 +37,12 @@ beforeAll(async () => {
 })
 afterAll(() => server?.close())
 
-const fetchFrom = (target: string) =>
-  fetchLink(`https://${publicHost}/${encodeURIComponent(target)}`, 'public', { ...linkLimits, bytesMax: 100 })
+const fetchFrom = (target: string, limits: Partial<LinkLimits> = {}) =>
+  fetchLink(`https://${publicHost}/${encodeURIComponent(target)}`, 'public', {
+    ...linkLimits,
+    bytesMax: 100,
+    ...limits,
+  })
 
 test('a redirect from a public host to itself is followed', async () => {
   const { contentType, filename, body } = await fetchFrom('/tea.png')
@@ -52,4 +63,21 @@ test.each([
 test('a redirect away from TLS is not followed', async () => {
   await expect(fetchFrom(`http://${publicHost}/tea.png`)).rejects.toThrow(/https/)
   expect(asked.every((href) => href.startsWith('https://'))).toBe(true)
+})
+
+test.each<[string, string, RegExp, boolean, Partial<LinkLimits>?]>([
+  ['declares more bytes than are taken', 'declared', /gives more than 100 bytes/, false],
+  ['gives more bytes than are taken, without saying so before', 'undeclared', /gives more than 100 bytes/, false],
+  ['does not have it', '404', /answered 404/, false],
+  ['has too much to do', '503', /answered 503/, true],
+  ['redirects in a circle', '/circle', /redirects more than 3 times/, false],
+  ['never answers', 'mute', /did not answer in time/, true, { headMs: 100 }],
+  ['falls silent', 'silent', /fell silent/, true, { silenceMs: 100 }],
+  ['breaks off', 'broken', /could not be reached/, true],
+])('a host that %s is a failure, with a reason', async (_what, target, message, retryable, limits: Partial<LinkLimits> = {}) => {
+  const read = async () => {
+    const { body } = await fetchFrom(target, limits)
+    for await (const _ of body);
+  }
+  await expect(read()).rejects.toMatchObject({ message: expect.stringMatching(message), retryable })
 })
