@@ -5,7 +5,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-const everyBytes = 4 * 1024 * 1024
+const everyBytes = 2 * 1024 * 1024
 
 type Collect = (options: { readonly type: 'minor' }) => void
 let collect: Collect | undefined
@@ -19,7 +19,7 @@ function collectYoung(): void {
   collect({ type: 'minor' })
 }
 
-/** The same chunks. Each 4 MiB of them what became garbage since is collected. */
+/** The same chunks. Each 2 MiB of them what became garbage since is collected. */
 export async function* collecting<T extends Uint8Array>(source: AsyncIterable<T>): AsyncGenerator<T> {
   let moved = 0
   for await (const chunk of source) {
