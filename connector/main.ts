@@ -1,5 +1,6 @@
 /** The connector process: reads its environment, puts a worker together, and ends with a word why. */
 import { randomBytes } from 'node:crypto'
+import './buffer-pool.ts'
 import { fetchLatestWaWebVersion } from '@whiskeysockets/baileys'
 import { authStates } from './auth/auth-states.ts'
 import { type Config, ConfigError, clientVersionOf, readConfig } from './config.ts'

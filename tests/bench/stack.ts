@@ -1,6 +1,9 @@
 /** Emulators for one connector process after another, filled with linked devices through the product's own stores. */
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Records } from '../../connector/auth/records.ts'
+import { readDockerfile } from '../../local/engine/containers/dockerfile.ts'
 import { authStore } from '../../shared/aws/auth.ts'
 import { encodeChanges } from '../../shared/aws/auth-codec.ts'
 import type { ClientOptions } from '../../shared/aws/clients.ts'
@@ -12,7 +15,7 @@ import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { ApiConnections } from '../../shared/domain/stores/connections.ts'
 import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
 import { startDynamo, startQueuesAndObjects } from '../adapters/emulators.ts'
-import { type Line, NodeProcess } from './children.ts'
+import { type Line, NodeProcess, root } from './children.ts'
 import type { LinkedDevice } from './linked-devices.ts'
 
 const businessProfileId = 'bp_bench000000000000000'
@@ -68,7 +71,7 @@ export async function startStack(): Promise<Stack> {
     MEDIA_TABLE: 'media',
     MEDIA_BUCKET: 'media',
     PARTITION_QUEUE_PREFIX: queuePrefix,
-    NODE_ENV: 'production',
+    ...imageEnvironment(),
     PARTITION_COUNT: String(partitionCount),
     DOORBELL_DLQ_URL: `${queuePrefix}dead-letters.fifo`,
   }
@@ -111,6 +114,12 @@ export async function restoredAll(connector: NodeProcess, count: number): Promis
   const sum = (): number =>
     connector.lines.filter(ends).reduce((connected, line) => connected + Number(line.connected), 0)
   await connector.says(`it had restored ${count}`, () => sum() >= count)
+}
+
+/** What the image sets, which decides how the process uses memory. */
+function imageEnvironment(): Readonly<Record<string, string>> {
+  const instructions = readDockerfile(readFileSync(join(root, 'connector/Dockerfile'), 'utf8'), {})
+  return Object.assign({}, ...instructions.map((each) => (each.kind === 'env' ? each.variables : {})))
 }
 
 function endpointOf({ endpoint }: ClientOptions): string {
