@@ -11,10 +11,14 @@ const busy = new Set([
   'ServiceUnavailable',
 ])
 
+/** A cursor of the same list, but of another range or filter: DynamoDB knows that no page of this query can begin there. */
+const isOtherQuerysCursor = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'ValidationException' && /starting key/i.test(error.message)
+
 /** Any thrown thing as a problem. What is not expected becomes `internal`, which says nothing about it. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
-  if (error instanceof InvalidCursor) {
+  if (error instanceof InvalidCursor || isOtherQuerysCursor(error)) {
     const message = 'is not a value that a page before gave'
     return new Problem('invalid_request', { detail: `next: ${message}`, errors: [{ field: 'next', message }] })
   }

@@ -176,8 +176,12 @@ const range = {
   from: isoTimeSchema.optional().meta({ description: 'Events that happened then or later.' }),
   to: isoTimeSchema.optional().meta({ description: 'Events that happened then or earlier.' }),
 }
-export const webhookDeadLetterQuerySchema = pageQuerySchema.extend(range)
-export const replayWebhookSchema = z.strictObject(range).meta({ id: 'ReplayWebhook' })
+const isRange = ({ from, to }: { readonly from?: string; readonly to?: string }): boolean =>
+  from === undefined || to === undefined || from <= to
+const rangeExpected = { message: 'must not be before `from`', path: ['to'] }
+
+export const webhookDeadLetterQuerySchema = pageQuerySchema.extend(range).refine(isRange, rangeExpected)
+export const replayWebhookSchema = z.strictObject(range).refine(isRange, rangeExpected).meta({ id: 'ReplayWebhook' })
 export const webhookReplaySchema = z
   .strictObject({
     replayed: z.int().min(0).meta({ description: 'So many are on their way again.' }),

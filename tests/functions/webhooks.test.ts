@@ -113,6 +113,14 @@ describe('/webhooks', () => {
       items: [{ eventId: 'evt_1', connectionId: 'con_1', attempts: 9 }],
       next: expect.any(String),
     })
+    // A range that ends before it begins, and a page of another range.
+    const refused = { status: 400, json: { code: 'invalid_request' } }
+    const backwards = { from: '2026-01-31T12:00:02.000Z', to: '2026-01-31T12:00:01.000Z' }
+    const path = `/webhooks/${webhookId}`
+    expect(await call('GET', `${path}/dead-letters`, { key, query: backwards })).toMatchObject(refused)
+    expect(await call('POST', `${path}/replay`, { key, body: backwards })).toMatchObject(refused)
+    const elsewhere = { next: listed.json.next, from: '2026-01-31T12:00:02.000Z' }
+    expect(await call('GET', `${path}/dead-letters`, { key, query: elsewhere })).toMatchObject(refused)
     await cloud.drain(cloud.urls.webhooks)
     const body = { from: '2026-01-31T12:00:02.000Z' }
     expect(await call('POST', `/webhooks/${webhookId}/replay`, { key, body })).toMatchObject({

@@ -23,17 +23,21 @@ const withoutSuccess = new Set(['importConnection'])
 export async function expectContractKept(place: RunningPlace, story: Story, often: number): Promise<void> {
   const endpoint = await Endpoint.open()
   try {
+    const startedAt = performance.now()
     const described = new Described((await rest(place.httpUrl).get('/openapi.json')).body)
     const seeds = await seed(place, story, story.simulatedPhones, endpoint)
     // What is looked at is what calls are answered with, not how many there may be.
     const limits = { limits: { requestsPerSecond: 10_000, sendsPerSecond: 10_000 } }
     const profile = `/admin/business-profiles/${story.businessProfileId}`
     await story.admin.raw('PATCH', profile, JSON.stringify(limits), { 'content-type': 'application/json' })
+    const seededAt = performance.now()
     const samples = Number(CONTRACT_SAMPLES ?? often)
     const { httpUrl: baseUrl, adminApiKey } = place
     const run = { baseUrl, apiKey: story.apiKey, adminApiKey, seeds, seed: number, samples }
     const report = await testContract(described, CONTRACT_ONLY === undefined ? run : { ...run, only: CONTRACT_ONLY })
-    console.info(`the contract, seed ${number}: ${report.calls} calls, by status ${JSON.stringify(report.statuses)}`)
+    const seconds = (from: number, to: number) => `${((to - from) / 1_000).toFixed(1)} s`
+    const took = `${seconds(startedAt, seededAt)}, then ${report.calls} calls in ${seconds(seededAt, performance.now())}`
+    console.info(`the contract, seed ${number}: seeded in ${took}, by status ${JSON.stringify(report.statuses)}`)
     expect(report.findings.join('\n')).toBe('')
     if (CONTRACT_ONLY !== undefined) return
     // A run that meets nothing but refusals shows little.
