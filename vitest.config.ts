@@ -74,8 +74,8 @@ export default defineConfig({
         test: {
           name: 'scenarios',
           include: scenarios,
-          testTimeout: 180_000,
-          hookTimeout: 240_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },

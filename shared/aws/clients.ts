@@ -2,6 +2,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import { CallRefused, guardedHttpAgent, guardedHttpsAgent } from './guarded-agents.ts'
 
 export interface ClientOptions {
   /** Both are the SDK's own default chain where absent. */
@@ -19,15 +20,7 @@ export interface ClientOptions {
   readonly mayCall?: () => boolean
 }
 
-/** The caller lost the right to call while the call was under way. Not tried again. */
-export class CallRefused extends Error {
-  constructor() {
-    super('the right to call the store is over')
-    this.name = 'CallRefused'
-  }
-}
-
-/** Below the retries, last of all before the request goes to the wire: a process that was frozen writes nothing when it goes on. */
+/** Below the retries: a process that was frozen writes nothing when it goes on. The agents ask once more. */
 const guarding = { step: 'finalizeRequest', priority: 'low', name: 'rightToCall' } as const
 
 const guard =
@@ -54,8 +47,8 @@ function settings(options: ClientOptions, defaults: Required<Pick<ClientOptions,
       throwOnRequestTimeout: true,
       // An answer may begin and then stop.
       socketTimeout: requestTimeoutMs,
-      httpAgent: { keepAlive: true, maxSockets },
-      httpsAgent: { keepAlive: true, maxSockets },
+      httpAgent: guardedHttpAgent({ keepAlive: true, maxSockets }, options.mayCall),
+      httpsAgent: guardedHttpsAgent({ keepAlive: true, maxSockets }, options.mayCall),
     },
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { type Agent as HttpAgent, request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import {
   DeleteCommand,
   type DynamoDBDocumentClient,
@@ -10,8 +10,9 @@ import {
   TransactWriteCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb'
-import { CallRefused, type ClientOptions, documentClient } from './clients.ts'
+import { type ClientOptions, documentClient } from './clients.ts'
 import { decodeOutput, encodeInput } from './dynamo-json.ts'
+import { CallRefused, guardedHttpAgent, guardedHttpsAgent, type MayCall } from './guarded-agents.ts'
 
 /**
  * A document client whose first attempt goes past the SDK's layers: the same request, signed by the SDK's own signer and with
@@ -39,7 +40,7 @@ export function directDocumentClient(options: ClientOptions = {}): Pick<DynamoDB
   async function attempt(operation: string, input: object): Promise<object | undefined> {
     if (place === undefined) return undefined
     const body = encodeInput(input)
-    transport ??= new Transport(place, options.sockets ?? 50, timeoutMs)
+    transport ??= new Transport(place, options.sockets ?? 50, timeoutMs, options.mayCall)
     const signed = await (await signer).sign({
       ...place,
       method: 'POST',
@@ -123,11 +124,12 @@ class Transport {
   readonly #agent: HttpAgent
   readonly #timeoutMs: number
 
-  constructor(place: Place, maxSockets: number, timeoutMs: number) {
+  constructor(place: Place, maxSockets: number, timeoutMs: number, mayCall: MayCall) {
     this.#place = place
     this.#timeoutMs = timeoutMs
     const settings = { keepAlive: true, maxSockets, scheduling: 'lifo' as const }
-    this.#agent = place.protocol === 'https:' ? new HttpsAgent(settings) : new HttpAgent(settings)
+    this.#agent =
+      place.protocol === 'https:' ? guardedHttpsAgent(settings, mayCall) : guardedHttpAgent(settings, mayCall)
   }
 
   /** The text of an answer with status 200; undefined for any other. Rejects where none came in time. */

@@ -3,8 +3,10 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
 import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { GetCommand } from '@aws-sdk/lib-dynamodb'
-import { afterEach, expect, test } from 'vitest'
-import { CallRefused, documentClient, objectClient, pollingQueueClient, queueClient } from '../../shared/aws/clients.ts'
+import { afterEach, describe, expect, test } from 'vitest'
+import { documentClient, objectClient, pollingQueueClient, queueClient } from '../../shared/aws/clients.ts'
+import { directDocumentClient } from '../../shared/aws/direct-documents.ts'
+import { CallRefused } from '../../shared/aws/guarded-agents.ts'
 import { isTransient } from '../../shared/aws/requests.ts'
 
 const servers: Server[] = []
@@ -122,4 +124,59 @@ test('who loses the right to call while a call is under way does not try it agai
   const remove = new DeleteMessageCommand({ ...queue, ReceiptHandle: 'r' })
   expect(await failureOf(queueClient({ ...options, mayCall }).send(remove))).toBeInstanceOf(CallRefused)
   expect(requests).toBe(1)
+})
+
+describe('who loses the right to call after the call was let through', () => {
+  const answered: RequestListener = (_request, response) =>
+    void response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}')
+  const clients = [
+    ['the SDK', documentClient],
+    ['the direct client', directDocumentClient],
+  ] as const
+
+  test.each(
+    clients,
+  )('%s: while its socket connects, or on a socket that is kept: nothing leaves', async (_name, open) => {
+    let requests = 0
+    let left = Number.POSITIVE_INFINITY
+    const options = await service((request, response) => {
+      requests++
+      answered(request, response)
+    })
+    const mayCall = () => --left >= 0
+    const fresh = open({ ...options, mayCall })
+    left = 1
+    expect(await failureOf(fresh.send(read))).toBeInstanceOf(CallRefused)
+    expect(left).toBeLessThan(0)
+    expect(requests).toBe(0)
+    // Told where to, it has a socket that is kept.
+    left = Number.POSITIVE_INFINITY
+    await fresh.send(read)
+    await fresh.send(read)
+    left = 1
+    expect(await failureOf(fresh.send(read))).toBeInstanceOf(CallRefused)
+    expect(requests).toBe(2)
+  })
+
+  test.each(clients)('%s: while it waits for a free socket: nothing leaves', async (_name, open) => {
+    const waiting: (() => void)[] = []
+    const arrived = Promise.withResolvers<void>()
+    let allowed = true
+    let held = false
+    const options = await service((request, response) => {
+      if (!held) return answered(request, response)
+      waiting.push(() => answered(request, response))
+      arrived.resolve()
+    })
+    const client = open({ ...options, sockets: 1, mayCall: () => allowed })
+    await client.send(read)
+    held = true
+    const [first, second] = [client.send(read), failureOf(client.send(read))]
+    await arrived.promise
+    allowed = false
+    for (const answer of waiting) answer()
+    await first
+    expect(await second).toBeInstanceOf(CallRefused)
+    expect(waiting).toHaveLength(1)
+  })
 })

@@ -97,7 +97,7 @@ it('neither a ticket nor a key is in any log', () => {
     .map((line) => JSON.stringify(line))
     .join('\n')
   expect(text).toContain('socket opened')
-  expect(tickets.length).toBeGreaterThan(100)
+  expect(tickets).not.toEqual([])
   expect([...tickets, apiKey, place.adminApiKey].filter((secret) => text.includes(secret))).toEqual([])
 })
 

@@ -154,10 +154,11 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
         expect(waitMs).toBeGreaterThan(backoffBaseMs * 2 ** (attempt - 1) - 300 - scale.slackMs)
         expect(waitMs).toBeLessThanOrEqual(backoffBaseMs * 2 ** (attempt - 1))
       }
-      const shown = await fleet.show(line.connectionId)
-      expect(shown).toMatchObject({ status: 'reconnecting', reason, maxAttempts })
+      // Between two attempts it is open for as long as the fault needs to end it.
+      const shown = () => fleet.show(line.connectionId)
+      await expect.poll(shown, { timeout: 20_000 }).toMatchObject({ status: 'reconnecting', reason, maxAttempts })
       await end()
-      await comesBack(line, shown.version)
+      await comesBack(line, (await shown()).version - 1)
     })
 
     it('silence on an open socket with a send under way: the missing ack finds it', async () => {
@@ -363,8 +364,9 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
       await fleet.fault({ kind: 'drop', target: { all: true } })
       const waiting = await Promise.all(many.map((line) => fleet.sees(line, 'reconnecting', 'outage')))
       await wall.end()
-      for (const line of early) await comesBack(line, (await fleet.show(line.connectionId)).version - 1)
-      await Promise.all(many.map((line, index) => comesBack(line, waiting[index]?.version)))
+      // Probes of an outage are up to 15 s apart.
+      for (const line of early) await comesBack(line, (await fleet.show(line.connectionId)).version - 1, 60_000)
+      await Promise.all(many.map((line, index) => comesBack(line, waiting[index]?.version, 60_000)))
     })
 
     it('opening when the worker crashed, three times in a row: quarantined; the others are not; it is tested again by itself', async () => {
