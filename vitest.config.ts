@@ -18,6 +18,7 @@ const wholes = ['tests/console/**/*.test.ts', 'tests/end-to-end/**/*.test.ts', '
 /** Fleets under kills, deploys and outages: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
 const scenarios = [
   'tests/end-to-end/live.test.ts',
+  'tests/end-to-end/webhook-outage.test.ts',
   'tests/faults/lifecycle-rows.test.ts',
   'tests/faults/scenarios.test.ts',
   'tests/guarantees/messages.test.ts',

@@ -70,6 +70,8 @@ export async function startStack(): Promise<Stack> {
     PARTITION_QUEUE_PREFIX: queuePrefix,
     NODE_ENV: 'production',
     PARTITION_COUNT: String(partitionCount),
+    MESSAGE_RETENTION_DAYS: '90',
+    MEDIA_RETENTION_DAYS: '30',
     DOORBELL_DLQ_URL: `${queuePrefix}dead-letters.fifo`,
   }
   const stores: Stores = {

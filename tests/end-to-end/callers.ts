@@ -108,6 +108,10 @@ export class Watcher {
     return `seen so far: ${lines.join(' | ') || 'nothing'}`
   }
 
+  say(text: string): void {
+    this.#socket.send(text)
+  }
+
   close(): void {
     this.#socket.close()
   }

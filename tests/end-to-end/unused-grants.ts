@@ -9,7 +9,7 @@ import { App } from 'aws-cdk-lib'
 import { buildHoldfast } from '../../infra/build.ts'
 import { readAssembly } from '../../local/engine/template/assembly.ts'
 import { readModel } from '../../local/engine/template/model.ts'
-import { usedGrants } from './used-grants.ts'
+import { usedWires } from './used-wires.ts'
 
 const known: readonly { readonly action: RegExp; readonly role?: RegExp; readonly why: string }[] = [
   { action: /^logs:/, why: 'logs go to the terminal on one machine' },
@@ -23,7 +23,11 @@ const app = new App({ outdir, context: { 'aws:cdk:bundling-stacks': [] } })
 buildHoldfast(app)
 app.synth()
 const model = readModel(readAssembly(outdir), { endpoint: 'http://127.0.0.1:1', secretString: () => 'unused' })
-const used = new Set(usedGrants().map(({ role, action }) => `${role} ${action}`))
+const used = new Set(
+  usedWires().allowed.flatMap(({ caller, request }) =>
+    caller.kind === 'role' ? [`${caller.name} ${request.action}`] : [],
+  ),
+)
 
 let unexplained = 0
 for (const role of model.roles) {
