@@ -274,7 +274,7 @@ async function start(
       log,
     }),
   )
-  await customResources.create(model.customResources, host, localize)
+  await customResources.create(model.customResources, invoker, localize)
   progress('APIs and functions are ready')
 
   parts.events = until(

@@ -156,6 +156,9 @@ describe('the sends queue', () => {
     }
     sqs.destroy()
     for (const [body, reason] of poison) expect(reasons.get(body)).toMatch(reason)
+    // What its alarm watches.
+    const rejected = () => place.local.metrics().some(({ name }) => name === 'SendsRejected')
+    await expect.poll(rejected, { timeout: 30_000 }).toBe(true)
   })
 })
 
