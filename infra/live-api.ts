@@ -186,8 +186,8 @@ export class LiveApi extends Construct {
     snapshot.addEventSource(
       new DynamoEventSource(tables.live, {
         ...stream,
-        // A socket that cannot be posted to yet is tried again for 30 seconds.
-        maxRecordAge: Duration.minutes(1),
+        // A socket that cannot be posted to yet is tried again, by its function, for 30 seconds. However late, whoever is still
+        // there wants a snapshot: where thousands come back at once, the last of them wait.
         retryAttempts: 30,
         parallelizationFactor: 10,
         filters: [
