@@ -10,7 +10,6 @@ interface KnownWire {
 const known: readonly KnownWire[] = [
   { kind: 'grant', name: / logs:/, why: 'logs go to the terminal on one machine' },
   { kind: 'grant', name: / ecr:/, why: 'there is no registry on one machine' },
-  { kind: 'grant', name: / xray:/, why: 'there is no tracing on one machine' },
 ]
 
 export const whyUnnoticed = ({ kind, name }: Pick<Mutation, 'kind' | 'name'>): string | undefined =>

@@ -5,7 +5,7 @@ import type { Invocation } from '../../local/engine/functions/invocations.ts'
 import type { AllowedRequest } from '../../local/engine/iam/ledger.ts'
 import type { Local } from '../../local/engine/options.ts'
 
-/** Each run of the product under test leaves what went through its wires; `mutate-all.ts` and `unused-grants.ts` read them all. */
+/** Each run of the product under test leaves what went through its wires; `mutate-all.ts` reads them all. */
 const folder = join(dirname(fileURLToPath(import.meta.url)), '../../.holdfast/used-wires')
 
 export interface UsedWires {
