@@ -48,7 +48,7 @@ async function noticed(mutation: Mutation): Promise<string | undefined> {
     case 'permission':
       return labelled('replayed', replay.refused(modelOf(stacks())))
     case 'route':
-      return mutation.name.includes(' $') && isLive(mutation)
+      return isRun(mutation)
         ? labelled('run', await tellStory(mutation))
         : labelled('replayed', replay.refused(modelOf(stacks())))
     case 'environment':
@@ -59,7 +59,8 @@ async function noticed(mutation: Mutation): Promise<string | undefined> {
 }
 
 const labelled = (how: string, why: string | undefined): string | undefined => why && `${how}: ${why}`
-const isLive = ({ name }: Mutation): boolean => name.includes('/LiveWebSocketApi')
+const isRun = ({ kind, name }: Mutation): boolean =>
+  kind === 'mapping' || (kind === 'route' && name.includes('/LiveWebSocketApi'))
 
 /** Of the function or service whose environment is not that of the whole template. */
 async function doesNotStart(model: Model): Promise<string | undefined> {
@@ -99,12 +100,12 @@ async function tellStory(mutation: Mutation | undefined): Promise<string | undef
 }
 
 /** Without this, what is noticed below might be noticed of any template. */
-async function demandTheWholeIsWell(isRun: boolean): Promise<void> {
+async function demandTheWholeIsWell(isToldOf: boolean): Promise<void> {
   const faults = [
     replay.refused(whole),
     ...(await Promise.all(whole.functions.map(whyFunctionDoesNotStart))),
     ...whole.services.map(whyServiceDoesNotStart),
-    ...(isRun ? [await tellStory(undefined)] : []),
+    ...(isToldOf ? [await tellStory(undefined)] : []),
   ].filter((fault) => fault !== undefined)
   if (faults.length > 0) throw new Error(`the whole template: ${faults.join('; ')}`)
 }
@@ -113,7 +114,7 @@ const pattern = new RegExp(process.argv[2] ?? '')
 const mutations = mutationsOf(assembly.stacks).filter(({ kind, name }) => pattern.test(`${kind} ${name}`))
 const kinds = Map.groupBy(mutations, ({ kind }) => kind)
 console.log(`${mutations.length} wires: ${[...kinds].map(([kind, those]) => `${kind} ${those.length}`).join(', ')}`)
-await demandTheWholeIsWell(mutations.some((mutation) => mutation.kind === 'mapping' || isLive(mutation)))
+await demandTheWholeIsWell(mutations.some(isRun))
 
 const unexplained: Mutation[] = []
 const counts = new Map<string, number>()

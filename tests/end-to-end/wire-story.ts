@@ -49,7 +49,10 @@ export class WireStory {
     await this.#sends(tenant, businessProfileId, connectionId)
     await this.#retries(tenant, connectionId)
 
-    watcher.close()
+    const other = await Watcher.open(tenant, liveUrl)
+    this.#watcher = other
+    await this.#frame('snapshot')
+    other.close()
     await this.#noSocketIsLeft(businessProfileId)
   }
 
@@ -71,7 +74,7 @@ export class WireStory {
     await this.#frame('message-status', ({ data }) => data.to === customer.fifo)
   }
 
-  /** What its first way refuses comes by the retry queue. */
+  /** What its first way refuses goes by the retry queues: an event onto the bus, and a socket that missed a change is closed. */
   async #retries(tenant: Rest, connectionId: string): Promise<void> {
     const { local } = this.#place
     const change = (label: string) =>
@@ -79,15 +82,6 @@ export class WireStory {
         'content-type': 'application/json',
       })
     const refuse = { kind: 'refuse', status: 503 } as const
-    const publishing = local.injectFault({
-      service: 'dynamodb',
-      caller: 'function LivePublishConnections',
-      how: refuse,
-    })
-    await change('By the retry queue')
-    await this.#frame('connection-updated', ({ data }) => data.label === 'By the retry queue')
-    publishing.end()
-
     const announcing = local.injectFault({ service: 'events', caller: 'function EventsConnections', how: refuse })
     await change('Onto the bus, later')
     await this.#until('an event put onto the bus by the retry queue', () =>
@@ -98,6 +92,13 @@ export class WireStory {
         ),
     )
     announcing.end()
+
+    const caller = 'function LivePublishConnections'
+    const publishing = local.injectFault({ service: 'execute-api', caller, how: refuse })
+    await change('Missed')
+    if ((await this.#watcher?.closes(this.#stepMs)) !== true)
+      throw new Error('a socket that missed a change stays open')
+    publishing.end()
   }
 
   async #noSocketIsLeft(businessProfileId: string): Promise<void> {
