@@ -22,6 +22,7 @@ const scenarios = [
   'tests/end-to-end/live.test.ts',
   'tests/end-to-end/tenants.test.ts',
   'tests/end-to-end/restore.test.ts',
+  'tests/end-to-end/webhook-outage.test.ts',
   'tests/faults/lifecycle-rows.test.ts',
   'tests/faults/scenarios.test.ts',
   'tests/guarantees/messages.test.ts',

@@ -10,7 +10,7 @@ const share = (fallback: number) => z.coerce.number().min(0).max(1).default(fall
 const optional = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional())
 
-/** The environment of the connector. Milliseconds where the name says MS. */
+/** The environment of the connector. Milliseconds where the name says MS. What the template sets has no default. */
 const schema = z
   .object({
     AWS_REGION: text,
@@ -27,19 +27,19 @@ const schema = z
     AUTH_TABLE: text,
     AUTH_BUCKET: text,
     PARTITION_QUEUE_PREFIX: z.url(),
-    PARTITION_COUNT: z.coerce.number().int().min(1).max(1_024).default(16),
+    PARTITION_COUNT: z.coerce.number().int().min(1).max(1_024),
     DOORBELL_DLQ_URL: z.url(),
-    MESSAGE_RETENTION_DAYS: count(90),
+    MESSAGE_RETENTION_DAYS: z.coerce.number().int().positive(),
     MEDIA_TABLE: text,
     MEDIA_BUCKET: text,
-    MEDIA_RETENTION_DAYS: count(30),
+    MEDIA_RETENTION_DAYS: z.coerce.number().int().positive(),
     /** Media that move at once. */
     MEDIA_TRANSFERS: count(4),
     /** Where links in sends may lead to. `any`, which reaches private networks, is for local mode and tests. */
     LINK_TARGETS: z.enum(targetScopes).default('public'),
 
     /** A worker takes no partition that would bring it above. */
-    MAX_CONNECTIONS: count(500),
+    MAX_CONNECTIONS: z.coerce.number().int().positive(),
     LEASE_MS: wholeMs(12_000),
     LEASE_MARGIN_MS: wholeMs(2_000),
     RENEW_MS: wholeMs(3_000),

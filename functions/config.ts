@@ -23,8 +23,13 @@ function json(text: string, context: z.RefinementCtx): unknown {
   }
 }
 
-/** Every environment entry that a function may ask for. A function names those it needs and gets no other. */
+/**
+ * Every environment entry that a function may ask for. A function names those it needs and gets no other. What the template
+ * sets has no default here: where it were missing, a setting would be ignored and nobody would know.
+ */
 const entries = z.object({
+  /** Told beside every metric. */
+  STAGE: z.string().min(1),
   CONNECTIONS_TABLE: z.string().min(1),
   MESSAGES_TABLE: z.string().min(1),
   FLEET_TABLE: z.string().min(1),
@@ -37,7 +42,7 @@ const entries = z.object({
   PARTITION_COUNT: z.coerce.number().int().min(1).max(1024),
   MEDIA_TABLE: z.string().min(1),
   MEDIA_BUCKET: z.string().min(1),
-  MEDIA_RETENTION_DAYS: z.coerce.number().int().min(1).default(30),
+  MEDIA_RETENTION_DAYS: z.coerce.number().int().min(1),
   /** Of Holdfast. */
   VERSION: z.string().min(1),
   SENDS_DLQ_URL: z.url(),
@@ -72,23 +77,23 @@ const entries = z.object({
   /** Absent: nobody signs in by a provider, and bearer tokens are nothing. */
   SIGN_IN: z.string().transform(json).pipe(signIn).optional(),
   /** Of one key, where its business profile has no limit of its own. */
-  REQUESTS_PER_SECOND: z.coerce.number().int().min(1).default(100),
-  SENDS_PER_SECOND: z.coerce.number().int().min(1).default(50),
-  MESSAGE_RETENTION_DAYS: z.coerce.number().int().min(1).default(90),
+  REQUESTS_PER_SECOND: z.coerce.number().int().min(1),
+  SENDS_PER_SECOND: z.coerce.number().int().min(1),
+  MESSAGE_RETENTION_DAYS: z.coerce.number().int().min(1),
   /** Name of the container whose exit code tells that a worker is dead. */
-  CONNECTOR_CONTAINER: z.string().min(1).default('connector'),
+  CONNECTOR_CONTAINER: z.string().min(1),
   /** How long a worker's counter may stand still, in milliseconds: the lease and its margin. */
   WORKER_SILENCE_MS: z.coerce.number().int().min(1).default(14_000),
 })
 type Entries = z.output<typeof entries>
 
 /**
- * Parsed once, when the function's module loads.
+ * Parsed once, when the function's module loads, `STAGE` with every other: metrics without one would be nobody's.
  *
  * @throws Error that names each entry that is missing or wrong, and what was expected; never its value.
  */
 export function configure<Name extends keyof Entries>(...names: readonly Name[]): Pick<Entries, Name> {
-  const mask: { [name in keyof Entries]?: true } = Object.fromEntries(names.map((name) => [name, true]))
+  const mask: { [name in keyof Entries]?: true } = Object.fromEntries(['STAGE', ...names].map((name) => [name, true]))
   const result = entries.pick(mask).safeParse(process.env)
   if (result.success) return result.data as unknown as Pick<Entries, Name>
   const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)

@@ -53,19 +53,18 @@ export class LiveApi extends Construct {
     message.allowTable(tables.live, 'GetItem', 'UpdateItem')
     message.allowTable(tables.connections, 'GetItem')
 
-    const onMessage = (name: string) => ({
-      integration: new WebSocketLambdaIntegration(`${name}-integration`, message),
-      returnResponse: true,
-    })
+    // One function answers whatever a client says, so no message needs a route of its own.
     const api = new WebSocketApi(this, 'WebSocketApi', {
       apiName: `holdfast-live-${settings.stage}`,
       description: 'Holdfast live API',
       routeSelectionExpression: '$request.body.action',
       connectRouteOptions: { integration: new WebSocketLambdaIntegration('connect-integration', connect) },
       disconnectRouteOptions: { integration: new WebSocketLambdaIntegration('disconnect-integration', disconnect) },
-      defaultRouteOptions: onMessage('default'),
+      defaultRouteOptions: {
+        integration: new WebSocketLambdaIntegration('default-integration', message),
+        returnResponse: true,
+      },
     })
-    for (const action of ['subscribe', 'unsubscribe', 'ping']) api.addRoute(action, onMessage(action))
     acknowledge(
       api,
       'AwsSolutions-APIG4',
@@ -153,7 +152,9 @@ export class LiveApi extends Construct {
 
     const publishConnections = publisher('PublishConnections', 'streams/publish-connections')
     retriesBy(publishConnections)
-    publishConnections.addEventSource(new DynamoEventSource(tables.connections, stream))
+    // Of many changes of a connection a batch tells the last one: what is behind catches up by large batches. Their frames
+    // are as many as connections changed, which is a few posts to each socket.
+    publishConnections.addEventSource(new DynamoEventSource(tables.connections, { ...stream, batchSize: 1000 }))
 
     const publishMessages = publisher('PublishMessages', 'streams/publish-messages')
     retriesBy(publishMessages)
@@ -190,8 +191,8 @@ export class LiveApi extends Construct {
     snapshot.addEventSource(
       new DynamoEventSource(tables.live, {
         ...stream,
-        // A socket that cannot be posted to yet is tried again for 30 seconds.
-        maxRecordAge: Duration.minutes(1),
+        // A socket that cannot be posted to yet is tried again, by its function, for 30 seconds. However late, whoever is still
+        // there wants a snapshot: where thousands come back at once, the last of them wait.
         retryAttempts: 30,
         parallelizationFactor: 10,
         filters: [

@@ -168,8 +168,10 @@ export const handler = httpHandler({
       command: { commandId: randomUUID(), kind: 'pair', requestedAt: now, method: body.pairing },
     }
     const created = await connections.create(row)
-    // The same call at the same moment was first.
-    if (created.kind === 'exists') return createdBefore(await connectionAt(row), bodyHash)
+    // The same call at the same moment was first. An id of chance is there only where the answer to this very write was lost.
+    if (created.kind === 'exists' && idempotencyKey !== undefined) {
+      return createdBefore(await connectionAt(row), bodyHash)
+    }
     await ring(row)
     log.info('connection created', { connectionId })
     return made(row)

@@ -5,7 +5,8 @@ import type { ConsoleExtras } from './console-extras.ts'
 import type { Credentials, EngineLog, Running } from './contracts.ts'
 import type { LogLine } from './engine-log.ts'
 import type { ServiceFault, StandingFault } from './front/faults.ts'
-import type { CallCount, RecordedCall } from './iam/ledger.ts'
+import type { Invocation } from './functions/invocations.ts'
+import type { AllowedRequest, CallCount, RecordedCall } from './iam/ledger.ts'
 import type { EmittedMetric } from './metrics.ts'
 import type { StageSettings } from './synth.ts'
 import type { StackTemplate } from './template/assembly.ts'
@@ -78,13 +79,20 @@ export interface Local extends Running {
   readonly rootCredentials: Credentials
   readonly outputs: Readonly<Record<string, string>>
   readonly log: EngineLog
-  calls(): { readonly counts: readonly CallCount[]; readonly recent: readonly RecordedCall[] }
+  calls(): {
+    readonly counts: readonly CallCount[]
+    readonly recent: readonly RecordedCall[]
+    readonly allowed: readonly AllowedRequest[]
+    readonly invocations: readonly Invocation[]
+    /** Invocations that a missing permission or a missing entry of the environment made impossible, in words. */
+    readonly failures: readonly string[]
+  }
   /** Each AWS call from now on, as it reaches its service; gives the way to stop. */
   onCall(listener: (call: RecordedCall) => void): () => void
   logs(part?: string): readonly LogLine[]
   /** What functions and containers wrote in the embedded metric format. */
   metrics(): readonly EmittedMetric[]
-  /** Kills functions in the middle of what they do, by the beginning of their titles; gives how many threads ran. */
+  /** Kills functions in the middle of what they do, by the beginning of their titles; gives how many invocations that broke off. */
   killFunctions(title: string): Promise<number>
   /** Until it is ended, calls meet it. */
   injectFault(fault: ServiceFault): StandingFault

@@ -25,6 +25,7 @@ import { openSecretStore } from './front/secrets.ts'
 import { type Emulators, frontServices } from './front/services.ts'
 import { startQueues } from './front/sqs.ts'
 import { createTables } from './front/tables.ts'
+import { createInvocations } from './functions/invocations.ts'
 import { createFunctionHost, type FunctionHost } from './functions/invoker.ts'
 import { type ExtraRoute, type Gateway, startGateway } from './gateway/start-gateway.ts'
 import { hostEnvironment } from './host-environment.ts'
@@ -205,11 +206,14 @@ async function start(
   })
 
   let host: FunctionHost | undefined
+  const invocations = createInvocations()
   const invoker: Invoker = {
     async invoke(functionArn, event, source) {
       if (host === undefined)
         return { kind: 'error', errorType: 'ServiceException', errorMessage: 'local mode is starting', timedOut: false }
-      return host.invoke(functionArn, event, source)
+      const result = await host.invoke(functionArn, event, source)
+      invocations.record(functionArn, event, source, result)
+      return result
     },
   }
   const gateway = until(
@@ -277,7 +281,7 @@ async function start(
       log,
     }),
   )
-  await customResources.create(model.customResources, host, localize)
+  await customResources.create(model.customResources, invoker, localize)
   progress('APIs and functions are ready')
 
   parts.events = until(
@@ -366,7 +370,13 @@ async function start(
     rootCredentials: { accessKeyId: rootCredentials.accessKeyId, secretAccessKey: rootCredentials.secretAccessKey },
     outputs: Object.fromEntries(Object.entries(model.outputs).map(([name, value]) => [name, localize(value)])),
     log,
-    calls: () => ({ counts: ledger.counts(), recent: ledger.recent() }),
+    calls: () => ({
+      counts: ledger.counts(),
+      recent: ledger.recent(),
+      allowed: ledger.allowed(),
+      invocations: invocations.list(),
+      failures: invocations.failures(),
+    }),
     onCall: (listener) => ledger.listen(listener),
     logs: (part) => log.lines(part),
     metrics: () => metrics.list(),

@@ -16,6 +16,8 @@ export interface LiveOptions {
   readonly backoffBaseMs?: number
   /** Default 60,000. A socket that does not answer within 10 s is given up. */
   readonly pingEveryMs?: number
+  /** Default 60,000: a socket without a whole snapshot by then shows nobody knows what, and is given up for another one. */
+  readonly snapshotWithinMs?: number
 }
 
 const backoffMaxMs = 30_000
@@ -40,6 +42,8 @@ export class Live {
   #timer: ReturnType<typeof setTimeout> | undefined
   #pings: ReturnType<typeof setInterval> | undefined
   #pong: ReturnType<typeof setTimeout> | undefined
+  /** Runs from the opening of a socket until its snapshot is whole. */
+  #snapshotDue: ReturnType<typeof setTimeout> | undefined
   #failures = 0
   #wanted = false
 
@@ -169,6 +173,10 @@ export class Live {
       if (this.#socket !== socket) return
       this.#emit('state', { kind: 'open' })
       this.#pings = setInterval(() => this.#ping(socket), this.#options.pingEveryMs ?? 60_000)
+      this.#snapshotDue = setTimeout(
+        () => this.#lost(new Error('No snapshot came.')),
+        this.#options.snapshotWithinMs ?? 60_000,
+      )
     })
     socket.addEventListener('message', (message) => {
       if (this.#socket !== socket) return
@@ -201,7 +209,10 @@ export class Live {
       this.#pong = undefined
     }
     if (frame.event === 'snapshot') this.#failures = 0
-    for (const [name, data] of this.#state.hear(frame)) this.#emit(name, data as LiveEvents[typeof name])
+    for (const [name, data] of this.#state.hear(frame)) {
+      if (name === 'snapshot') clearTimeout(this.#snapshotDue)
+      this.#emit(name, data as LiveEvents[typeof name])
+    }
   }
 
   #lost(error?: Error): void {
@@ -218,6 +229,7 @@ export class Live {
     clearTimeout(this.#pong)
     this.#pong = undefined
     clearInterval(this.#pings)
+    clearTimeout(this.#snapshotDue)
     socket?.close()
   }
 

@@ -73,6 +73,8 @@ export async function startStack(): Promise<Stack> {
     PARTITION_QUEUE_PREFIX: queuePrefix,
     ...imageEnvironment(),
     PARTITION_COUNT: String(partitionCount),
+    MESSAGE_RETENTION_DAYS: '90',
+    MEDIA_RETENTION_DAYS: '30',
     DOORBELL_DLQ_URL: `${queuePrefix}dead-letters.fifo`,
   }
   const stores: Stores = {

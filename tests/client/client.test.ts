@@ -332,6 +332,38 @@ describe('live', () => {
     expect(api.tickets.length).toBeGreaterThan(1)
   })
 
+  it('gives up a socket whose snapshot does not come, or not whole, and keeps one whose snapshot is whole', async () => {
+    const api = await service(tickets)
+    const client = new HoldfastClient({ ...api, apiKey: 'hf_test', backoffBaseMs: 5, snapshotWithinMs: 300 })
+    stops.push(() => client.live.close())
+    const lost: (string | undefined)[] = []
+    client.live.on('state', (state) => {
+      if (state.kind === 'reconnecting') lost.push(state.error?.message)
+    })
+    const part = (number: number, parts: number) =>
+      JSON.stringify({
+        id: `s${number}`,
+        event: 'snapshot',
+        at: '2026-01-01T00:00:00.000Z',
+        connectionId: null,
+        version: 1,
+        data: { connections: [], part: number, parts },
+      })
+    const ended = async (n: number) => {
+      const socket = await api.socket(n)
+      return new Promise((resolve) => socket.once('close', resolve))
+    }
+    await ended(0)
+    const second = ended(1)
+    ;(await api.socket(1)).send(part(1, 2))
+    await second
+    const whole = client.live.once('snapshot')
+    ;(await api.socket(2)).send(part(1, 1))
+    await whole
+    await new Promise((resolve) => setTimeout(resolve, 900))
+    expect(lost).toEqual(['No snapshot came.', 'No snapshot came.'])
+  })
+
   it('opens where the ticket says, with a ticket that the page got elsewhere', async () => {
     const api = await service(() => ({ status: 500 }))
     const client = new HoldfastClient({

@@ -179,6 +179,9 @@ describe.each([
     sqs.destroy()
     for (const [body, reason] of poison)
       expect([body.slice(0, 300), reasons.get(body)]).toEqual([body.slice(0, 300), expect.stringMatching(reason)])
+    // What its alarm watches.
+    const rejected = () => place.local.metrics().some(({ name }) => name === 'SendsRejected')
+    await expect.poll(rejected, { timeout: 30_000 }).toBe(true)
   })
 })
 

@@ -1,4 +1,4 @@
-import { EventEmitter, on } from 'node:events'
+import { EventEmitter, on, once } from 'node:events'
 import { WebSocket } from 'ws'
 
 /** What an outside caller has: URLs and a key. No code of ours is between the test and the wire. */
@@ -112,6 +112,20 @@ export class Watcher {
   #seen(): string {
     const lines = this.frames.map((f) => `${f.event} ${f.data?.status ?? ''} ${f.data?.reason ?? ''}`.trim())
     return `seen so far: ${lines.join(' | ') || 'nothing'}`
+  }
+
+  /** Resolves when the socket is closed, by whomever; true when it was within the time. */
+  async closes(timeoutMs: number): Promise<boolean> {
+    if (this.#socket.readyState === WebSocket.CLOSED) return true
+    const signal = AbortSignal.timeout(timeoutMs)
+    return once(this.#socket, 'close', { signal }).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  say(text: string): void {
+    this.#socket.send(text)
   }
 
   close(): void {

@@ -19,6 +19,13 @@ const resourceKinds: Readonly<Record<string, MutationKind>> = {
   'AWS::Lambda::Permission': 'permission',
 }
 
+/** Where resources say themselves who may use them; each allowing statement is one grant. */
+const resourcePolicies: Readonly<Record<string, string>> = {
+  'AWS::SQS::QueuePolicy': 'PolicyDocument',
+  'AWS::S3::BucketPolicy': 'PolicyDocument',
+  'AWS::KMS::Key': 'KeyPolicy',
+}
+
 /** The stacks with `change` done to a copy of the named one. */
 function changed(stackName: string, change: (resources: Json) => void) {
   return (stacks: readonly StackTemplate[]): readonly StackTemplate[] =>
@@ -64,6 +71,23 @@ export function mutationsOf(stacks: readonly StackTemplate[]): readonly Mutation
               else document.Statement.splice(at, 1)
             }),
           })),
+        )
+      }
+      const ownPolicy = resourcePolicies[resource.Type]
+      if (ownPolicy !== undefined) {
+        const statements: readonly Json[] = resource.Properties[ownPolicy]?.Statement ?? []
+        return statements.flatMap((statement, at): Mutation[] =>
+          statement.Effect !== 'Allow'
+            ? []
+            : [
+                {
+                  kind: 'grant',
+                  name: named(` ${at} ${[statement.Action].flat().join(' ')}`),
+                  apply: changed(stackName, (resources) => {
+                    resources[logicalId].Properties[ownPolicy].Statement.splice(at, 1)
+                  }),
+                },
+              ],
         )
       }
       if (resource.Type === 'AWS::Lambda::Function') {

@@ -6,7 +6,7 @@ import type { Local, LocalOptions } from '../../local/engine/options.ts'
 import { startLocal } from '../../local/engine/start.ts'
 import { type Rest, rest } from './callers.ts'
 import type { Place } from './story.ts'
-import { noteUsedGrants } from './used-grants.ts'
+import { noteUsedWires } from './used-wires.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
@@ -19,8 +19,16 @@ export interface RunningPlace extends Place {
 /** Several times what a stop takes on a busy machine: only a hang meets it. */
 const stopMsMax = 90_000
 
-/** Local mode in an empty state folder, on free ports, refusing what the template does not grant. */
-export async function startPlace(options: Partial<LocalOptions> = {}): Promise<RunningPlace> {
+export interface PlaceOptions extends Partial<LocalOptions> {
+  /** A wire of the template was taken away: that something is refused is what the test looks for. */
+  readonly incomplete?: true
+}
+
+/**
+ * Local mode in an empty state folder, on free ports, refusing what the template does not grant. Its `stop` rejects where
+ * something was refused, so that no run passes that met a missing grant, permission or entry, whatever it looked at.
+ */
+export async function startPlace({ incomplete, ...options }: PlaceOptions = {}): Promise<RunningPlace> {
   const stateDir = mkdtempSync(join(tmpdir(), 'holdfast-place-'))
   const local = await startLocal({
     root,
@@ -72,11 +80,19 @@ export async function startPlace(options: Partial<LocalOptions> = {}): Promise<R
       }
     },
     async stop() {
-      noteUsedGrants(local.calls().counts)
+      noteUsedWires(local.calls())
       await within(stopMsMax, local.stop(), () => local.logs('local mode').at(-1)?.message ?? 'nothing was logged')
       rmSync(stateDir, { recursive: true, force: true })
+      if (!incomplete) demandNothingRefused(local)
     },
   }
+}
+
+function demandNothingRefused(local: Local): void {
+  const { counts, failures } = local.calls()
+  const refused = counts.filter((count) => count.refused > 0)
+  const calls = refused.map(({ role, action, resource }) => `${role} was refused ${action} on ${resource}`)
+  if (calls.length + failures.length > 0) throw new Error([...calls, ...failures].join('\n'))
 }
 
 /** @throws {Error} with what the stop was doing, when it takes too long */

@@ -45,7 +45,7 @@ describe('the product, on one machine, through its public interfaces', () => {
 
   it('what alarms, dashboard and scaling watch was written by this run', async () => {
     const watched = new Set(watchedMetrics())
-    // Made by what goes wrong: tests/functions/schedules.test.ts and webhooks, tests/connector/metrics and tests/end-to-end/bad-input.test.ts show them.
+    // Made by what goes wrong; tests/faults/lifecycle-rows, bad-input and webhooks look for them.
     for (const elsewhere of ['PartitionsWithoutWorker', 'Alarms', 'SendsRejected', 'WebhooksPaused'])
       expect(watched.delete(elsewhere)).toBe(true)
     const missing = () => {

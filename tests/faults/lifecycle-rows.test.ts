@@ -410,6 +410,11 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
     expect(stats).toMatchObject({ pairings, conflicts: 0, maxSocketsPerDevice: 1, undecryptable: 0, protocolErrors: 0 })
   })
 
+  it('what alarms watch was written: of what a person must look at, and of connections that nobody holds', async () => {
+    const names = () => fleet.place.local.metrics().map(({ name }) => name)
+    await expect.poll(names, { timeout: 30_000 }).toEqual(expect.arrayContaining(['Alarms', 'PartitionsWithoutWorker']))
+  })
+
   it('who was stopped has not logged in again', async () => {
     expect(stopped).toHaveLength(5)
     for (const { line, logins } of stopped) {

@@ -1,6 +1,6 @@
 import { ThrottlingException } from '@aws-sdk/client-dynamodb'
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
-import { DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
+import { DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { mockClient } from 'aws-sdk-client-mock'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { log as Log } from '../../functions/log.ts'
@@ -73,6 +73,24 @@ test('an error that nobody expected says nothing of itself', async () => {
   } finally {
     documents.restore()
   }
+})
+
+test('a creation whose answer from the table was lost, and which the SDK therefore made again, is one creation', async () => {
+  const { send } = DynamoDBDocumentClient.prototype
+  const puts = vi.spyOn(DynamoDBDocumentClient.prototype, 'send').mockImplementation(async function (
+    this: DynamoDBDocumentClient,
+    ...args: unknown[]
+  ) {
+    const again = () => Reflect.apply(send, this, args)
+    if (args[0] instanceof PutCommand) await again()
+    return again()
+  } as typeof send)
+  const answer = await call('POST', '/connections', { key, body: { label: 'Once' } })
+  expect(answer).toMatchObject({ status: 201, json: { label: 'Once', version: 1 } })
+  puts.mockRestore()
+  const { json } = await call('GET', '/connections', { key })
+  expect(json.items.filter((item: { label: string }) => item.label === 'Once')).toHaveLength(1)
+  expect(await cloud.doorbells()).toMatchObject([{ connectionId: answer.json.connectionId }])
 })
 
 test('a send whose doorbell does not ring is accepted all the same; the replay rings', async () => {

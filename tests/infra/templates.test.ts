@@ -179,7 +179,7 @@ describe('the synthesized templates', () => {
       expect(route, `${method} ${path}`).toBeDefined()
       expect(route.AuthorizationType).toBe(auth === 'none' ? 'NONE' : 'CUSTOM')
     }
-    for (const key of ['$connect', '$disconnect', '$default', 'subscribe', 'unsubscribe', 'ping']) {
+    for (const key of ['$connect', '$disconnect', '$default']) {
       expect(routes.map((route) => route.RouteKey)).toContain(key)
     }
   })

@@ -21,7 +21,7 @@ export interface FunctionHostOptions {
 }
 
 export interface FunctionHost extends Invoker, Running {
-  /** Ends what runs of the functions whose title begins so, and gives how many threads that were. */
+  /** Ends what runs of the functions whose title begins so, and gives how many invocations that broke off. */
   kill(title: string): Promise<number>
 }
 

@@ -13,7 +13,7 @@ export interface FunctionPool {
   invoke(event: unknown): Promise<InvokeResult>
   /** Waits for what is in flight, then ends all threads. */
   stop(): Promise<void>
-  /** Ends its threads in the middle of whatever they do, as Lambda's own failures would; gives how many. */
+  /** Ends its threads in the middle of whatever they do, as Lambda's own failures would; gives how many invocations that broke off. */
   kill(): Promise<number>
 }
 
@@ -169,9 +169,9 @@ export function createFunctionPool(
       return running
     },
     async kill() {
-      const killed = [...all]
-      await Promise.all(killed.map(end))
-      return killed.length
+      const brokenOff = busy.size
+      await Promise.all([...all].map(end))
+      return brokenOff
     },
     async stop() {
       stopped = true

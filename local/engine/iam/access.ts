@@ -40,6 +40,14 @@ export function createAccess(options: {
           resource: request.resource,
           allowed: allowed.kind === 'allowed',
         })
+        if (allowed.kind === 'allowed' && principal.kind !== 'root') {
+          const caller =
+            principal.kind === 'role'
+              ? ({ kind: 'role', name: principal.role.name } as const)
+              : ({ kind: 'service', service: principal.service, sourceArn: principal.sourceArn } as const)
+          const { action, resource, context, owner = resource } = request
+          ledger.recordAllowed({ caller, request: { action, resource, context }, owner })
+        }
         if (allowed.kind === 'allowed' || verdict.kind === 'refused') continue
         const message = refusal(principal, request, allowed.because, model.account)
         if (!told.has(message)) log.error(principal.title, enforce ? message : `${message} (let through: --no-iam)`)

@@ -22,6 +22,10 @@ const environment = {
   AUTH_BUCKET: 'bucket',
   MEDIA_TABLE: 'media',
   MEDIA_BUCKET: 'media',
+  MAX_CONNECTIONS: '500',
+  MESSAGE_RETENTION_DAYS: '90',
+  MEDIA_RETENTION_DAYS: '30',
+  PARTITION_COUNT: '16',
   PARTITION_QUEUE_PREFIX: 'https://sqs.eu-west-1.amazonaws.com/123456789012/holdfast-',
   DOORBELL_DLQ_URL: 'https://sqs.eu-west-1.amazonaws.com/123456789012/dead.fifo',
 }
@@ -29,7 +33,7 @@ const environment = {
 describe('the environment', () => {
   test('what is not set has its default', () => {
     expect(readConfig(environment)).toMatchObject({
-      PARTITION_COUNT: 16,
+      LOGIN_CONCURRENCY: 40,
       LEASE_MS: 12_000,
       RENEW_MS: 3_000,
       BACKOFF_JITTER: 0.2,
