@@ -152,7 +152,12 @@ export async function startDynamo(): Promise<DynamoLocal> {
 /** SQS and S3 in this process. */
 export async function startQueuesAndObjects() {
   const server = await startFauxqs({ port: 0, logger: false, host: '127.0.0.1' })
-  const options = at(server.port)
+  return queuesAndObjectsAt(server.port, () => server.stop())
+}
+
+/** SQS and S3 of whatever process listens there. */
+export function queuesAndObjectsAt(port: number, stop: () => Promise<unknown>) {
+  const options = at(port)
   const queues = queueClient(options)
   const polling = pollingQueueClient({ ...options, sockets: 8 })
   const objects = objectClient(options)
@@ -177,7 +182,7 @@ export async function startQueuesAndObjects() {
     },
     async stop(): Promise<void> {
       for (const client of [queues, polling, objects]) client.destroy()
-      await server.stop()
+      await stop()
     },
   }
 }

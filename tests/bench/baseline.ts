@@ -16,6 +16,10 @@ export interface Baseline {
     readonly count: number
     readonly node?: readonly string[]
   }): NodeProcess
+  /** Another script of plain Baileys, on the original curves as well. */
+  run(script: string, args: readonly string[], node?: readonly string[]): NodeProcess
+  /** Has a folder for each device. */
+  readonly folder: string
   dispose(): void
 }
 
@@ -26,15 +30,15 @@ export function baselineOf(devices: readonly LinkedDevice[]): Baseline {
   const dispose = (): void => rmSync(folder, { recursive: true, force: true })
   process.on('exit', dispose)
   writeMultiFile(folder, devices)
+  const run: Baseline['run'] = (script, args, node = []) =>
+    new NodeProcess('plain Baileys', ['--import=./tests/bench/original-curve.ts', ...node, script, ...args], {
+      NODE_ENV: 'production',
+    })
   return {
-    start({ url, rootKey, count, node = [] }) {
-      const args = [url, rootKey, folder, String(count), String(loginsAtOnce)]
-      return new NodeProcess(
-        'plain Baileys',
-        ['--import=./tests/bench/original-curve.ts', ...node, 'tests/bench/baseline-process.ts', ...args],
-        { NODE_ENV: 'production' },
-      )
-    },
+    start: ({ url, rootKey, count, node = [] }) =>
+      run('tests/bench/baseline-process.ts', [url, rootKey, folder, String(count), String(loginsAtOnce)], node),
+    run,
+    folder,
     dispose,
   }
 }

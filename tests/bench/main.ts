@@ -1,4 +1,4 @@
-/** `npm run bench -- restore|failover|memory|media|live`. */
+/** `npm run bench -- restore|failover|memory|media|live|sends`. */
 import { baselineTitle } from './baseline.ts'
 import { failover } from './failover.ts'
 import { live } from './live.ts'
@@ -7,10 +7,11 @@ import { memory } from './memory.ts'
 import { type BenchName, type BenchOptions, readCommand, usage } from './options.ts'
 import { type Figures, printTable, report, writeJson } from './report.ts'
 import { restore } from './restore.ts'
+import { sends } from './sends.ts'
 
 type Bench = (options: BenchOptions, figures: Figures, progress: (message: string) => void) => Promise<void>
 
-const measures: Record<BenchName, Bench> = { restore, failover, memory, media, live }
+const measures: Record<BenchName, Bench> = { restore, failover, memory, media, live, sends }
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)

@@ -1,20 +1,21 @@
 import { parseArgs } from 'node:util'
 
-export const benches = ['restore', 'failover', 'memory', 'media', 'live'] as const
+export const benches = ['restore', 'failover', 'memory', 'media', 'live', 'sends'] as const
 export type BenchName = (typeof benches)[number]
 
 export const usage = `Measures the product beside plain Baileys, in the same run, against the same simulated WhatsApp server.
 
-  npm run bench -- restore|failover|memory|media|live [options]
+  npm run bench -- restore|failover|memory|media|live|sends [options]
 
   restore    a worker is killed and started again: how long until all its connections are logged in
   failover   one of two workers is killed; both are replaced in a rolling deployment: how long each connection is away
   memory     what an idle connection holds
   media      a document of 100 MiB up and down: what the worker's memory grows by, against itself right before
   live       from a change of status to the frames of many watchers, and a burst of 5,000 changes
+  sends      messages to known and to new contacts, all at once; CPU and requests to AWS of each
 
-  --connections N   restore and failover: so many; memory: from a tenth of N to N.
-                    Default: restore 100 and 1000, failover 300, memory 1000
+  --connections N   restore, failover and sends: so many; memory: from a tenth of N to N.
+                    Default: restore 100 and 1000, failover 300, memory 1000, sends 50
   --watchers N      live: so many. Default: 100, then 1000
   --runs N          of each scenario (default 3); medians count
   --json FILE       writes the figures, with units, the baseline's beside them, and their ratio

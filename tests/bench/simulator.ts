@@ -17,6 +17,14 @@ export interface SimulatorStats {
   readonly handshakesPeak: number
 }
 
+export interface MessageStats {
+  readonly messagesDistinct: number
+  readonly messagesArrivedTwice: number
+  readonly undecryptable: number
+  readonly deviceListsAsked: number
+  readonly bundlesFetched: number
+}
+
 /** A login or the end of a socket, by the server's clock, which is this machine's. */
 export interface SocketFact {
   readonly event: 'login' | 'logout'
@@ -68,6 +76,10 @@ export class SimulatorControl {
 
   async stats(): Promise<SimulatorStats> {
     return (await this.call('GET', '/stats?messages=false')) as unknown as SimulatorStats
+  }
+
+  async messageStats(): Promise<MessageStats> {
+    return (await this.call('GET', '/stats?messages=false')) as unknown as MessageStats
   }
 
   async resetStats(): Promise<void> {

@@ -3,18 +3,22 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Records } from '../../connector/auth/records.ts'
+import type { AcceptSendStores } from '../../functions/sends/accept-send.ts'
 import { readDockerfile } from '../../local/engine/containers/dockerfile.ts'
 import { authStore } from '../../shared/aws/auth.ts'
 import { encodeChanges } from '../../shared/aws/auth-codec.ts'
 import type { ClientOptions } from '../../shared/aws/clients.ts'
 import { apiConnections } from '../../shared/aws/connections.ts'
+import { doorbellRinger, type PartitionQueues } from '../../shared/aws/doorbells.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'
 import { newConnectionId, partitionOf } from '../../shared/aws/ids.ts'
+import { apiMessages } from '../../shared/aws/messages.ts'
 import type { StoreTable } from '../../shared/aws/requests.ts'
 import type { AuthStore } from '../../shared/domain/stores/auth.ts'
 import type { ApiConnections } from '../../shared/domain/stores/connections.ts'
 import type { FleetStore } from '../../shared/domain/stores/fleet.ts'
-import { startDynamo, startQueuesAndObjects } from '../adapters/emulators.ts'
+import type { ConnectionRef } from '../../shared/domain/words.ts'
+import { type DynamoLocal, type queuesAndObjectsAt, startDynamo, startQueuesAndObjects } from '../adapters/emulators.ts'
 import { type Line, NodeProcess, root } from './children.ts'
 import type { LinkedDevice } from './linked-devices.ts'
 
@@ -24,8 +28,10 @@ const storedAtOnce = 16
 
 export interface Stack {
   readonly fleet: FleetStore
+  /** What the functions that accept sends work on. */
+  readonly accepting: Accepting
   /** Stores connections, in addition to those that are there. */
-  store(devices: readonly LinkedDevice[]): Promise<void>
+  store(devices: readonly LinkedDevice[]): Promise<readonly ConnectionRef[]>
   /** Starts `connector/main.ts`, with the defaults of production but for what is given. */
   connector(options: {
     readonly url: string
@@ -33,14 +39,25 @@ export interface Stack {
     readonly maxConnections: number
     readonly deployment?: string
     readonly node?: readonly string[]
+    readonly settings?: Readonly<Record<string, string>>
   }): NodeProcess
   /** kill -9, and what the platform's task state change then makes known. */
   kill(connector: NodeProcess): Promise<void>
   stop(): Promise<void>
 }
 
-export async function startStack(): Promise<Stack> {
+export interface Services {
+  readonly dynamo: DynamoLocal
+  readonly aws: ReturnType<typeof queuesAndObjectsAt>
+}
+
+async function startEmulators(): Promise<Services> {
   const [dynamo, aws] = await Promise.all([startDynamo(), startQueuesAndObjects()])
+  return { dynamo, aws }
+}
+
+export async function startStack(services: () => Promise<Services> = startEmulators): Promise<Stack> {
+  const { dynamo, aws } = await services()
   const [connections, messages, fleetTable, auth] = await Promise.all([
     dynamo.fresh('connections'),
     dynamo.fresh('messages'),
@@ -81,12 +98,22 @@ export async function startStack(): Promise<Stack> {
     connections: apiConnections(connections),
     auth: authStore({ ...(auth as StoreTable), objects: aws.objects, bucket }),
   }
+  const partitions = { queues: aws.queues, partitionQueuePrefix: queuePrefix }
   return {
     fleet,
+    accepting: {
+      connections: stores.connections,
+      messages: apiMessages(messages),
+      doorbells: doorbellRinger(partitions),
+      usage: { countSend: async () => 'counted' },
+      retentionDays: 90,
+      ...partitions,
+    },
     store: (devices) => storeDevices(stores, devices, partitionCount),
-    connector({ url, rootKey, maxConnections, deployment = '1', node = [] }) {
+    connector({ url, rootKey, maxConnections, deployment = '1', node = [], settings = {} }) {
       return new NodeProcess('connector', [...node, 'connector/main.ts'], {
         ...environment,
+        ...settings,
         WHATSAPP_URL: url,
         WHATSAPP_ROOT_KEY: rootKey,
         MAX_CONNECTIONS: String(maxConnections),
@@ -103,6 +130,8 @@ export async function startStack(): Promise<Stack> {
     },
   }
 }
+
+export type Accepting = AcceptSendStores & PartitionQueues
 
 /** The worker's id, once it runs. */
 export async function startedAs(connector: NodeProcess): Promise<string> {
@@ -146,8 +175,8 @@ export async function storeDevices(
   devices: readonly LinkedDevice[],
   partitions: number,
   profile: string = businessProfileId,
-): Promise<void> {
-  const store = async (device: LinkedDevice): Promise<void> => {
+): Promise<readonly ConnectionRef[]> {
+  const store = async (device: LinkedDevice): Promise<ConnectionRef> => {
     const ref = { businessProfileId: profile, connectionId: newConnectionId() }
     const claim = await auth.claim(ref, 0)
     if (claim.kind !== 'claimed') throw new Error(`auth state of ${ref.connectionId} is ${claim.kind}`)
@@ -178,11 +207,17 @@ export async function storeDevices(
       reason: 'open',
       message: 'Connected to WhatsApp.',
     })
+    return ref
   }
+  const refs: ConnectionRef[] = []
   let next = 0
   await Promise.all(
     Array.from({ length: storedAtOnce }, async () => {
-      for (let device = devices[next++]; device !== undefined; device = devices[next++]) await store(device)
+      while (next < devices.length) {
+        const index = next++
+        refs[index] = await store(devices[index] as LinkedDevice)
+      }
     }),
   )
+  return refs
 }
