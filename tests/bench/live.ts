@@ -158,7 +158,13 @@ async function changeAllAtOnce(
 
 /** Connections that no worker holds, in the product's own table. */
 async function storedRows({ aws }: RunningPlace, businessProfileId: string) {
-  const documents = documentClient({ region: aws.region, endpoint: aws.endpoint, credentials: aws.credentials })
+  // The writer shares its process with the gateway of a thousand sockets: a write that waits there is not made again.
+  const documents = documentClient({
+    region: aws.region,
+    endpoint: aws.endpoint,
+    credentials: aws.credentials,
+    requestTimeoutMs: 120_000,
+  })
   const { TableNames = [] } = await documents.send(new ListTablesCommand({}))
   const table = TableNames.find((name) => /connections/i.test(name))
   if (table === undefined) throw new Error(`no table of connections among ${TableNames.join(', ')}`)
