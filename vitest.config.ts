@@ -20,6 +20,7 @@ const wholes = ['tests/console/**/*.test.ts', 'tests/end-to-end/**/*.test.ts', '
 const scenarios = [
   'tests/end-to-end/contract.test.ts',
   'tests/end-to-end/live.test.ts',
+  'tests/end-to-end/media-poison.test.ts',
   'tests/end-to-end/mutations-of-each-kind.test.ts',
   'tests/end-to-end/tenants.test.ts',
   'tests/end-to-end/restore.test.ts',
