@@ -8,6 +8,7 @@ import type { ServiceFault, StandingFault } from './front/faults.ts'
 import type { Invocation } from './functions/invocations.ts'
 import type { AllowedRequest, CallCount, RecordedCall } from './iam/ledger.ts'
 import type { EmittedMetric } from './metrics.ts'
+import type { Observe } from './observed.ts'
 import type { StageSettings } from './synth.ts'
 import type { StackTemplate } from './template/assembly.ts'
 
@@ -52,6 +53,8 @@ export interface LocalOptions {
   }
   /** Every line of every part, as it comes. */
   readonly print?: (line: LogLine) => void
+  /** Told of each request, invocation and line as it happens. */
+  readonly observe?: Observe
   /** Called when the APIs answer, beside the start of the workers; the start waits for both. */
   readonly alongside?: (apis: Pick<Local, 'httpUrl' | 'adminApiKey'>) => Promise<void>
   /** One line for each phase of the start. */

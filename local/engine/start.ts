@@ -39,6 +39,7 @@ import { openFileCheckpoints } from './mappings/checkpoints.ts'
 import { startQueueMapping } from './mappings/queue-mapping.ts'
 import { startStreamMapping } from './mappings/stream-mapping.ts'
 import { collectMetrics, type EmittedMetrics } from './metrics.ts'
+import { observeLines } from './observed.ts'
 import type { Local, LocalOptions } from './options.ts'
 import { lockState } from './state-lock.ts'
 import { synthesize } from './synth.ts'
@@ -58,7 +59,8 @@ interface Started {
 }
 
 export async function startLocal(options: LocalOptions): Promise<Local> {
-  const { log, metrics } = collectMetrics(createRingLog(options.print ?? (() => undefined)))
+  const { log: collected, metrics } = collectMetrics(createRingLog(options.print ?? (() => undefined)))
+  const log = observeLines(collected, options.observe)
   const undo: Started[] = []
   const unwind = async (): Promise<void> => {
     let first: unknown
@@ -170,6 +172,7 @@ async function start(
       model.webSocketApis.flatMap(({ apiId }) =>
         parts.gateway === undefined ? [] : [{ apiId, ...parts.gateway.management(apiId) }],
       ),
+    tellCapacity: options.observe !== undefined,
     ecs: {
       tasks: () => containers?.tasks() ?? [],
       protect: (taskArn, enabled) => containers?.protect(taskArn, enabled),
@@ -177,7 +180,14 @@ async function start(
     },
   }
   const faults = createServiceFaults()
-  const front = createFront({ services: frontServices(model, emulators), principals, access, faults, log })
+  const front = createFront({
+    services: frontServices(model, emulators),
+    principals,
+    access,
+    faults,
+    observe: options.observe,
+    log,
+  })
   const control = createControl({ containers: () => containers, ledger, log, metrics, model: () => model })
   const customResources = createCustomResources(listener.url)
   listener.serve((request, response) => {
@@ -213,6 +223,8 @@ async function start(
         return { kind: 'error', errorType: 'ServiceException', errorMessage: 'local mode is starting', timedOut: false }
       const result = await host.invoke(functionArn, event, source)
       invocations.record(functionArn, event, source, result)
+      const title = model.functions.find(({ arn }) => arn === functionArn)?.title ?? functionArn
+      options.observe?.({ kind: 'invocation', functionTitle: title, source })
       return result
     },
   }

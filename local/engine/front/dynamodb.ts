@@ -38,6 +38,8 @@ export function dynamoDbService(
   upstream: Upstream,
   region: string,
   account: string,
+  /** Every answer says what capacity the call consumed. */
+  tellCapacity = false,
 ): FrontService {
   const find = (nameOrArn: string): TableSpec | undefined =>
     tables.find(({ name, arn }) => name === nameOrArn || arn === nameOrArn)
@@ -90,8 +92,16 @@ export function dynamoDbService(
           throw new ServiceError('UnknownOperationException', `Local mode does not know dynamodb:${call.operation}`)
       }
     },
-    handle: (call) => forward(upstream, call),
+    handle: (call) => forward(upstream, call, tellCapacity ? askingForCapacity(call) : call.body),
   }
+}
+
+/** Operations that answer with it where they are asked to. */
+const CONSUMING = /Item$|Items$|^Query$|^Scan$/
+
+function askingForCapacity(call: FrontCall): Buffer {
+  if (!CONSUMING.test(call.operation)) return call.body
+  return Buffer.from(JSON.stringify({ ...parse(call), ReturnConsumedCapacity: 'INDEXES' }))
 }
 
 /** KMS sees which service asked on the caller's behalf. */

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { EngineLog } from '../contracts.ts'
 import type { Access } from '../iam/access.ts'
 import type { Principals } from '../iam/principals.ts'
+import type { Observe } from '../observed.ts'
 import { accessDenied, errorAnswer, unknownCaller } from './answers.ts'
 import {
   type Answer,
@@ -41,9 +42,10 @@ export function createFront(options: {
   readonly principals: Principals
   readonly access: Access
   readonly faults?: ServiceFaults
+  readonly observe?: Observe | undefined
   readonly log: EngineLog
 }): Front {
-  const { services, principals, access, faults, log } = options
+  const { services, principals, access, faults, observe, log } = options
   return {
     handles: (request) => scopeOf(request) !== undefined,
     async handle(request, response) {
@@ -101,10 +103,16 @@ export function createFront(options: {
       const body = 'pass' in service ? Buffer.alloc(0) : await readWhole(request, BODY_LIMIT_BYTES)
       const operation = operationOf(request, service.protocol, body)
       const call: FrontCall = { principal, method, path, query, headers, operation, body, signal }
-      const verdict = access.judge(principal, service.demands(call))
+      const demands = service.demands(call)
+      const verdict = access.judge(principal, demands)
       if (verdict.kind === 'refused') return accessDenied(service.protocol, verdict.message)
-      if ('handle' in service) return await service.handle(call)
+      if ('handle' in service) {
+        const answer = await service.handle(call)
+        observe?.({ kind: 'request', call, demands, answer })
+        return answer
+      }
       await service.pass(request, response)
+      observe?.({ kind: 'request', call, demands })
       return 'passed on'
     } catch (error) {
       if (error instanceof ServiceError) return errorAnswer(service.protocol, error)

@@ -24,13 +24,14 @@ export interface Emulators {
   readonly putEvents: Parameters<typeof eventsService>[0]
   readonly managed: () => readonly ManagedApi[]
   readonly ecs: EcsBackend
+  readonly tellCapacity?: boolean
 }
 
 export function frontServices(model: Model, emulators: Emulators): FrontServices {
   const { region, account } = model
   const dynamo = createUpstream(emulators.dynamoPort)
   return {
-    dynamodb: dynamoDbService(model.tables, dynamo, region, account),
+    dynamodb: dynamoDbService(model.tables, dynamo, region, account, emulators.tellCapacity),
     streams: streamsService(model.tables, dynamo),
     sqs: sqsService(model.queues, emulators.queues, region, account),
     s3: s3Service(model.buckets, emulators.objects, region),

@@ -33,6 +33,7 @@ import { createLedger } from '../../../local/engine/iam/ledger.ts'
 import { readPolicy } from '../../../local/engine/iam/policy.ts'
 import { createPrincipals } from '../../../local/engine/iam/principals.ts'
 import { type Listener, listen } from '../../../local/engine/listener.ts'
+import type { Observed } from '../../../local/engine/observed.ts'
 import type { Model } from '../../../local/engine/template/specs.ts'
 import { recordingLog } from './recording-log.ts'
 
@@ -43,6 +44,7 @@ const KEY = arn('kms', 'key/k')
 const ledger = createLedger()
 const log = recordingLog()
 const faults = createServiceFaults()
+const observed: Observed[] = []
 let directory = ''
 let listener: Listener
 let queues: Queues
@@ -158,6 +160,7 @@ beforeAll(async () => {
     principals,
     access: createAccess({ model: specs, ledger, enforce: true, log }),
     faults,
+    observe: (each) => void observed.push(each),
     log,
   })
   listener.serve((request, response) => void front.handle(request, response))
@@ -458,4 +461,19 @@ describe('faults on demand', () => {
     expect(some.meet('s3', undefined)).toEqual({ kind: 'lose_answer' })
     expect([first.met, second.met]).toEqual([2, 1])
   })
+})
+
+it('an observer is told of what a service answered, by whom and on what it was asked; not of what was refused', async () => {
+  const ask = new GetQueueUrlCommand({ QueueName: 'jobs' })
+  observed.length = 0
+  await new SQSClient(as(root)).send(ask)
+  await expect(new SQSClient(as(nobody)).send(ask)).rejects.toThrow()
+  expect(observed).toMatchObject([
+    {
+      kind: 'request',
+      call: { operation: 'GetQueueUrl', principal: { kind: 'root' } },
+      demands: [{ action: 'sqs:GetQueueUrl', resource: arn('sqs', 'jobs') }],
+      answer: { status: 200 },
+    },
+  ])
 })
