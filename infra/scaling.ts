@@ -5,7 +5,7 @@ import { ownMetric } from './metric.ts'
 import type { Settings } from './settings.ts'
 
 /** Of the connections that a worker accepts: the rest is room for those of a worker that dies. */
-const targetShare = 0.6
+export const targetShare = 0.6
 
 /**
  * More workers where those that run are filling up, or take doorbells late; fewer where they are not. A worker that goes hands

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { listPrices, perMessage } from './asked.ts'
+import { prices } from '../cost/prices.ts'
+import { perMessage } from './asked.ts'
 
 test('requests of all operations and tables are counted for each message; a million of each costs the list price', () => {
   const asked = {
@@ -19,7 +20,7 @@ test('requests of all operations and tables are counted for each message; a mill
     'DynamoDB read units of a message': 2,
     'SQS requests of a message': 0.5,
     'DynamoDB and SQS, a million messages, list price': expect.closeTo(
-      4 * listPrices.writeUnits + 2 * listPrices.readUnits + 0.5 * listPrices.sqsRequests,
+      4 * prices.dynamodbWrites.usd + 2 * prices.dynamodbReads.usd + 0.5 * prices.sqsFifo.usd,
     ),
   })
 })

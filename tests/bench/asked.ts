@@ -1,8 +1,6 @@
 /** What a message takes of AWS: from what was asked of the services while so many messages went through. */
+import { usdOf } from '../cost/prices.ts'
 import type { Asked } from './quick-services.ts'
-
-/** us-east-1, on demand, US dollars for a million: aws.amazon.com/dynamodb/pricing/on-demand and aws.amazon.com/sqs/pricing. */
-export const listPrices = { writeUnits: 0.625, readUnits: 0.125, sqsRequests: 0.4 }
 
 export interface AskedFigure {
   readonly name: string
@@ -18,8 +16,12 @@ export function perMessage({ dynamodb, others }: Asked, messages: number): Asked
     (total, [name, count]) => (name.startsWith('sqs ') ? total + count : total),
     0,
   )
+  const million = 1_000_000
+  // The doorbells of partitions: FIFO queues.
   const price =
-    sum('writeUnits') * listPrices.writeUnits + sum('readUnits') * listPrices.readUnits + sqs * listPrices.sqsRequests
+    usdOf('dynamodbWrites', million * sum('writeUnits')) +
+    usdOf('dynamodbReads', million * sum('readUnits')) +
+    usdOf('sqsFifo', million * sqs)
   return [
     { name: 'DynamoDB requests of a message', unit: '', value: sum('requests') / messages },
     { name: 'DynamoDB write units of a message', unit: '', value: sum('writeUnits') / messages },

@@ -7,13 +7,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ListTablesCommand } from '@aws-sdk/client-dynamodb'
 import { documentClient } from '../../shared/aws/clients.ts'
 import { apiConnections, workerConnections } from '../../shared/aws/connections.ts'
-import { type Connection, HoldfastClient } from '../../shared/client/index.ts'
+import type { Connection, HoldfastClient } from '../../shared/client/index.ts'
 import type { ConnectionChange, ConnectionRow } from '../../shared/domain/stores/connections.ts'
-import { phones, rest } from '../end-to-end/callers.ts'
+import { phones } from '../end-to-end/callers.ts'
 import { type RunningPlace, startPlace } from '../end-to-end/place.ts'
 import { digest } from './live-watchers.ts'
 import type { BenchOptions } from './options.ts'
 import { type Figures, percentile } from './report.ts'
+import { createTenant, type Linked, link, type Tenant } from './tenant.ts'
 import { WatcherProcess } from './watcher-process.ts'
 
 const watchersByDefault = [100, 1_000]
@@ -76,44 +77,6 @@ export async function live(
       await place.stop()
     }
   }
-}
-
-interface Linked {
-  readonly connectionId: string
-  readonly phoneNumber: string
-}
-
-interface Tenant {
-  readonly businessProfileId: string
-  readonly apiKey: string
-  /** The bench's own watcher. */
-  readonly client: HoldfastClient
-}
-
-async function createTenant(place: RunningPlace): Promise<Tenant> {
-  const admin = rest(place.httpUrl, place.adminApiKey)
-  const { body: profile } = await admin.post('/admin/business-profiles', { name: 'Bench' })
-  const { businessProfileId } = profile
-  const { body: key } = await admin.post(`/admin/business-profiles/${businessProfileId}/api-keys`, {
-    label: 'watchers',
-  })
-  return {
-    businessProfileId,
-    apiKey: key.apiKey,
-    client: new HoldfastClient({ baseUrl: place.httpUrl, apiKey: key.apiKey }),
-  }
-}
-
-async function link(place: RunningPlace, client: HoldfastClient, phoneNumber: string): Promise<Linked> {
-  const simulated = phones(place.simulatorUrl)
-  await simulated.create(phoneNumber, { name: 'Tea House', business: true })
-  const { connectionId } = await client.connections.create({ label: `Desk ${phoneNumber}` })
-  const own = (connection: Connection): boolean => connection.connectionId === connectionId
-  const { qr } = await client.live.once('whatsapp-qr', own)
-  const connected = client.live.once('whatsapp-connected', own)
-  await simulated.scan(phoneNumber, qr?.text ?? '')
-  await connected
-  return { connectionId, phoneNumber }
 }
 
 /** Gives the version at which the connection is connected again. */

@@ -1,5 +1,6 @@
-/** `npm run bench -- restore|failover|memory|media|live|sends`. */
+/** `npm run bench -- restore|failover|memory|media|live|sends|cost`. */
 import { baselineTitle } from './baseline.ts'
+import { cost } from './cost.ts'
 import { failover } from './failover.ts'
 import { live } from './live.ts'
 import { media } from './media.ts'
@@ -11,7 +12,7 @@ import { sends } from './sends.ts'
 
 type Bench = (options: BenchOptions, figures: Figures, progress: (message: string) => void) => Promise<void>
 
-const measures: Record<BenchName, Bench> = { restore, failover, memory, media, live, sends }
+const measures: Record<BenchName, Bench> = { restore, failover, memory, media, live, sends, cost }
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)

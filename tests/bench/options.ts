@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
 
-export const benches = ['restore', 'failover', 'memory', 'media', 'live', 'sends'] as const
+export const benches = ['restore', 'failover', 'memory', 'media', 'live', 'sends', 'cost'] as const
 export type BenchName = (typeof benches)[number]
 
 export const usage = `Measures the product beside plain Baileys, in the same run, against the same simulated WhatsApp server.
 
-  npm run bench -- restore|failover|memory|media|live|sends [options]
+  npm run bench -- restore|failover|memory|media|live|sends|cost [options]
 
   restore    a worker is killed and started again: how long until all its connections are logged in
   failover   one of two workers is killed; both are replaced in a rolling deployment: how long each connection is away
@@ -13,11 +13,14 @@ export const usage = `Measures the product beside plain Baileys, in the same run
   media      a document of 100 MiB up and down: what the worker's memory grows by, against itself right before
   live       from a change of status to the frames of many watchers, and a burst of 5,000 changes
   sends      messages to known and to new contacts, all at once; CPU and requests to AWS of each
+  cost       what idle connections, sends, received messages and changes of status make AWS do, and its list price
 
   --connections N   restore, failover and sends: so many; memory: from a tenth of N to N.
                     Default: restore 100 and 1000, failover 300, memory 1000, sends 50
   --watchers N      live: so many. Default: 100, then 1000
   --runs N          of each scenario (default 3); medians count
+  --write           cost: keeps the counts in tests/cost/counts.json and writes docs/cost.md
+  --render          cost: writes docs/cost.md from the counts that are kept, and counts nothing
   --json FILE       writes the figures, with units, the baseline's beside them, and their ratio
   --help            this text
 
@@ -32,6 +35,8 @@ export interface BenchOptions {
   readonly watchers: number | undefined
   readonly runs: number
   readonly json: string | undefined
+  readonly write: boolean
+  readonly render: boolean
 }
 
 export type Command =
@@ -54,6 +59,8 @@ export function readCommand(args: readonly string[]): Command {
         watchers: { type: 'string' },
         runs: { type: 'string', default: '3' },
         json: { type: 'string' },
+        write: { type: 'boolean', default: false },
+        render: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false, short: 'h' },
       },
     })
@@ -67,7 +74,10 @@ export function readCommand(args: readonly string[]): Command {
       values.connections === undefined ? undefined : whole('--connections', values.connections, 10, connectionsMax)
     const watchers = values.watchers === undefined ? undefined : whole('--watchers', values.watchers, 1, watchersMax)
     const runs = whole('--runs', values.runs, 1, runsMax)
-    return { kind: 'run', options: { bench, connections, watchers, runs, json: values.json } }
+    return {
+      kind: 'run',
+      options: { bench, connections, watchers, runs, json: values.json, write: values.write, render: values.render },
+    }
   } catch (error) {
     return { kind: 'refused', reason: error instanceof Error ? error.message : String(error) }
   }
