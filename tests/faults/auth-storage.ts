@@ -79,6 +79,12 @@ export class AuthStorage {
     return (await this.#read(this.#connections, { businessProfileId, connectionId }))?.opening?.epoch
   }
 
+  /** Whether failures still count: not once it was open for long enough. */
+  async hasSetbacks(businessProfileId: string, connectionId: string): Promise<boolean> {
+    const row = await this.#read(this.#connections, { businessProfileId, connectionId })
+    return (row?.setbacks?.failures ?? 0) > 0
+  }
+
   /** Id of the worker that owns the connection's partition; it begins with the id of its task. */
   async owner(businessProfileId: string, connectionId: string): Promise<string | undefined> {
     const row = await this.#read(this.#connections, { businessProfileId, connectionId })

@@ -259,8 +259,16 @@ export class Fleet {
 
   /** As the kernel or an operator would; resolves when its process has ended. */
   async kill(task: Task): Promise<void> {
-    await this.signal(task, 'SIGKILL')
+    if (!(await this.strike(task))) throw new Error(`${task.part} has ended before it could be killed`)
+  }
+
+  /** The same; false when it had ended by itself. */
+  async strike(task: Task): Promise<boolean> {
+    const answer = await this.place.control.post(`/tasks/${task.taskId}/kill`, { signal: 'SIGKILL' })
+    if (answer.status === 404) return false
+    ok(answer)
     await this.ended(task)
+    return true
   }
 
   async ended(task: Task, boundMs = 20_000): Promise<void> {

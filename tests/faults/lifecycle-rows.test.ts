@@ -342,6 +342,12 @@ describe('each row of the lifecycle table, as WhatsApp brings it about and calle
         if (status === 'disconnected') await fleet.restart(line)
         if (status !== 'connected') await fleet.sees(line, 'connected', 'open', { after: version, boundMs: 60_000 })
       }
+      // And with five attempts each: the failures of the row before no longer count.
+      const setbacks = async () => {
+        const of = free.map((line) => storage.hasSetbacks(fleet.businessProfileId, line.connectionId))
+        return (await Promise.all(of)).filter(Boolean).length
+      }
+      await expect.poll(setbacks, { timeout: 30_000 }).toBe(0)
     })
 
     it('refused upgrades: reconnecting; linking under them fails after five attempts; all at once is an outage', async () => {

@@ -49,6 +49,8 @@ export class Disturbance {
     this.#done += 1
     if (this.#done % this.#every !== 0) return
     this.#work = this.#work.then(() => this.#strike())
+    // Told by `over`.
+    this.#work.catch(() => undefined)
   }
 
   /** No further one. Resolves when the last one fell; rejects if one could not. */
@@ -72,9 +74,12 @@ export class Disturbance {
       ok(await this.#fleet.place.control.post('/services/connector/deploy', {}))
       return
     }
-    const tasks = await this.#fleet.tasks()
-    const task = tasks[Math.floor(this.#random() * tasks.length)]
-    if (task !== undefined) await this.#fleet.signal(task, 'SIGKILL')
+    const tasks = [...(await this.#fleet.tasks())]
+    // One that a deployment is replacing may end by itself before the stroke falls: then another takes it.
+    while (tasks.length > 0) {
+      const [task] = tasks.splice(Math.floor(this.#random() * tasks.length), 1)
+      if (task !== undefined && (await this.#fleet.strike(task))) break
+    }
     // The platform waits longer and longer before it replaces what ends early; a scaling call does not.
     ok(await this.#fleet.place.control.post('/services/connector/scale', { desiredCount: this.#workers }))
   }
