@@ -1,6 +1,6 @@
 /** The connector process: reads its environment, puts a worker together, and ends with a word why. */
 import { randomBytes } from 'node:crypto'
-import './buffer-pool.ts'
+import './memory/buffer-pool.ts'
 import { fetchLatestWaWebVersion } from '@whiskeysockets/baileys'
 import { authStates } from './auth/auth-states.ts'
 import { type Config, ConfigError, clientVersionOf, readConfig } from './config.ts'
@@ -11,6 +11,7 @@ import { InboundMedia } from './media/inbound.ts'
 import { OutboundMedia } from './media/outbound.ts'
 import { Previews } from './media/previews/previews.ts'
 import { Transfers } from './media/transfers.ts'
+import { giveMemoryBack } from './memory/giving-back.ts'
 import { alarmCountingLog, measuredAuthStore, measuredDoorbells } from './metrics/measured.ts'
 import { MetricsRecorder } from './metrics/recorder.ts'
 import { reportMetrics } from './metrics/report.ts'
@@ -215,6 +216,7 @@ async function main(): Promise<void> {
     connector = await assemble(config, log, recorder)
     await listenForHealth(connector, config, log)
     const { workerId, figures } = connector
+    giveMemoryBack(clock, log)
     process.once('exit', reportMetrics(clock, recorder, config.METRICS_MS, figures))
     await connector.start()
     log.info(

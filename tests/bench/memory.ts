@@ -11,8 +11,8 @@ import { restoredAll, startStack } from './stack.ts'
 
 const target: Target = { of: 'ratio', atMost: 0.7 }
 const flags = ['--expose-gc', '--import=./tests/bench/collect-garbage.ts']
-/** What a login leaves to timers (buffered events, delayed closes) is done by then. */
-const restMs = 20_000
+/** What a login leaves to timers (buffered events, delayed closes) is done by then, and what a process gives back when calm is given back. */
+const restMs = 45_000
 const looks = 5
 const lookEveryMs = 1_000
 
