@@ -19,11 +19,13 @@ const wholes = ['tests/console/**/*.test.ts', 'tests/end-to-end/**/*.test.ts', '
 /** Fleets under kills, deploys and outages, and what is published, packed: minutes each, so `npm run test:scenarios` runs them and `npm test` does not. */
 const scenarios = [
   'tests/end-to-end/contract.test.ts',
+  'tests/end-to-end/import.test.ts',
   'tests/end-to-end/live.test.ts',
   'tests/end-to-end/media-poison.test.ts',
   'tests/end-to-end/mutations-of-each-kind.test.ts',
   'tests/end-to-end/tenants.test.ts',
   'tests/end-to-end/restore.test.ts',
+  'tests/end-to-end/side-by-side.test.ts',
   'tests/end-to-end/webhook-outage.test.ts',
   'tests/faults/lifecycle-rows.test.ts',
   'tests/faults/scenarios.test.ts',

@@ -3,6 +3,7 @@ import { failureWithout, type MissingWire, neverShown } from './missing-wire.ts'
 
 /** What `mutations.test.ts` leaves to the longer run. */
 const examples: readonly MissingWire[] = [
+  { kind: 'environment', name: /Connector.* AUTH_BUCKET$/, noticed: /its tasks keep ending/ },
   { kind: 'mapping', name: /LivePublishConnections/, noticed: neverShown },
   { kind: 'route', name: /POST \/connections\/\{connectionId\}\/messages$/, noticed: /status: 405/ },
   { kind: 'permission', name: /RestLiveTickets/, noticed: /server response: 401/ },
