@@ -187,7 +187,11 @@ export class Fleet {
   async conversationWorks(line: Line, customer: string, boundMs = 30_000): Promise<void> {
     const mark = randomUUID()
     const messageId = await this.send(line, customer, `out ${mark}`)
-    await this.sendStatus(messageId, 'read', boundMs)
+    await this.sendStatus(messageId, 'read', boundMs).catch(async (error: Error) => {
+      const shown = JSON.stringify((await this.tenant.get(`/connections/${line.connectionId}/messages/${messageId}`)).body)
+      const history = this.observer.history(line.connectionId).join(' | ')
+      throw new Error(`${error.message}; it is ${shown}; its connection was ${history}`, { cause: error })
+    })
     await this.phones.send(customer, line.phoneNumber, `in ${mark}`)
     await this.observer.until(
       `a text from ${customer} to ${line.phoneNumber}`,
