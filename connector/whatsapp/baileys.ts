@@ -17,6 +17,7 @@ import { deviceCache } from './device-cache.ts'
 import { Gestures } from './gestures.ts'
 import { GroupCache } from './groups.ts'
 import { Inbox } from './inbox.ts'
+import { useKeyObjects } from './key-objects.ts'
 import { baileysCreds, signalKeyStore } from './key-store.ts'
 import { forgetUnfinishedPairing } from './pairing.ts'
 import { takesConnections } from './reachability.ts'
@@ -59,6 +60,7 @@ const minuteMs = 60_000
 export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
   const { clock, log, settings } = deps
   guardConsole()
+  useKeyObjects()
   if (settings.rootKey !== undefined) WA_CERT_DETAILS.PUBLIC_KEY = rootKeyOf(settings.rootKey)
   const logger = baileysLogger(log)
   // A server without TLS, as in local mode, has its media without TLS as well.

@@ -1,0 +1,39 @@
+import crypto, { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { useKeyObjects } from '../../../connector/whatsapp/key-objects.ts'
+
+/** As Node has them: a named import of this file changes with `useKeyObjects`. */
+const plain = { createHmac, createCipheriv, createDecipheriv }
+
+test('keys as bytes give what they gave, as key objects to Node', () => {
+  const key = randomBytes(32)
+  const iv = randomBytes(16)
+  const data = randomBytes(100)
+  const mac = plain.createHmac('sha256', key).update(data).digest('hex')
+  const cipher = plain.createCipheriv('aes-256-cbc', key, iv)
+  const sealed = Buffer.concat([cipher.update(data), cipher.final()])
+  useKeyObjects()
+  useKeyObjects()
+  expect(crypto.createHmac).not.toBe(plain.createHmac)
+  expect(crypto.createHmac('sha256', key).update(data).digest('hex')).toBe(mac)
+  expect(crypto.createHmac('sha256', createSecretKey(key)).update(data).digest('hex')).toBe(mac)
+  const again = crypto.createCipheriv('aes-256-cbc', key, iv)
+  expect(Buffer.concat([again.update(data), again.final()])).toEqual(sealed)
+  const opened = crypto.createDecipheriv('aes-256-cbc', key, iv)
+  expect(Buffer.concat([opened.update(sealed), opened.final()])).toEqual(data)
+})
+
+test('keys that are no bytes, and none at all, are judged by Node', () => {
+  useKeyObjects()
+  const mac = (key: string | Buffer) => crypto.createHmac('sha256', key).update('data').digest('hex')
+  expect(mac('secret')).toBe(mac(Buffer.from('secret')))
+  expect(mac('')).toBe(mac(Buffer.alloc(0)))
+  expect(() => crypto.createCipheriv('aes-256-cbc', Buffer.alloc(5), Buffer.alloc(16))).toThrow(RangeError)
+  expect(() => crypto.createHmac('sha256', undefined as never)).toThrow(TypeError)
+})
+
+test('named imports of modules that were loaded before see it as well', async () => {
+  useKeyObjects()
+  const { createHmac: named } = await import('node:crypto')
+  expect(named).toBe(crypto.createHmac)
+})
