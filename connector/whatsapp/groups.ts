@@ -50,7 +50,7 @@ export class GroupCache {
 }
 
 /**
- * As for a person (`prepareRecipient`): members, their devices and keys are asked for before Baileys' account-wide transaction.
+ * As for a person (`Recipients`): members, their devices and keys are asked for before Baileys' account-wide transaction.
  * Undefined when the send may go on.
  */
 export async function prepareGroup(

@@ -24,6 +24,7 @@ import type {
 } from '../ports.ts'
 import type { Composer } from './composer.ts'
 import { readEnd } from './connection-end.ts'
+import { deviceCache } from './device-cache.ts'
 import { type EgressGate, gateEgress } from './egress-gate.ts'
 import type { Gestures } from './gestures.ts'
 import { type GroupCache, prepareGroup } from './groups.ts'
@@ -35,7 +36,7 @@ import { operate } from './operations/operate.ts'
 import { watchPairing } from './pairing.ts'
 import { idsOfPerson } from './person-ids.ts'
 import { PresenceWatch } from './presence-watch.ts'
-import { prepareRecipient } from './recipient.ts'
+import { Recipients } from './recipients.ts'
 import type { RetryRenewals } from './renewals.ts'
 import { type SendTry, sendScope } from './send-scope.ts'
 
@@ -82,6 +83,7 @@ export class BaileysSocket implements WhatsAppSocket {
   readonly #listener: SocketListener
   readonly #gate: EgressGate
   readonly #presences: PresenceWatch
+  readonly #recipients: Recipients
   /** Whoever waits for something of the socket. */
   readonly #atEnd = new Set<() => void>()
   #phase: ConnectionEnd['phase'] = 'connecting'
@@ -105,6 +107,13 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#mediaDays = request.mediaDays ?? (() => undefined)
     this.#listener = listener
     this.#presences = new PresenceWatch(state)
+    const devices = deviceCache(state, deps.clock)
+    this.#recipients = new Recipients({
+      asking: sock,
+      me: () => state.creds.me,
+      knows: (user) => devices.get(user) !== undefined,
+      clock: deps.clock,
+    })
     this.#presences.watch(sock.ev, (seen) => this.#emit({ kind: 'presence', seen }))
     const client = sock.ws as unknown as ClientWithSocket
     this.#web = client.socket
@@ -311,7 +320,7 @@ export class BaileysSocket implements WhatsAppSocket {
       if (composed.kind === 'unprepared') return { kind: 'not_sent', why: 'the medium is not at WhatsApp' }
       const problem = isJidGroup(chat)
         ? await prepareGroup(this.#sock, this.#state, groups, chat)
-        : await prepareRecipient(this.#sock, this.#state.creds.me, chat)
+        : await this.#recipients.prepare(chat)
       if (problem !== undefined) return problem
       if (send.givenUp) return { kind: 'not_sent', why: 'the send was given up' }
       const { content: message, options } = composed.message
