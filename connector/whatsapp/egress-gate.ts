@@ -9,19 +9,25 @@ export interface GatedState extends Pick<AuthState, 'durable'> {
 export interface EgressGate {
   /** Nothing passes any more; what waits is dropped. */
   stop(): void
+  /** Resolves when every frame that came so far has passed; rejects where one of them never will. */
+  passed(): Promise<void>
   /** Resolves when nothing waits. */
   drained(): Promise<void>
 }
 
 interface Frame {
   readonly data: Parameters<WebSocket['send']>[0]
-  readonly written: (error?: Error) => void
+  written: (error?: Error) => void
 }
+
+const nobody = (): void => undefined
 
 /**
  * No frame leaves the socket before all state that was changed before it is durable, nor without the right to act. Frames are
- * numbered and encrypted already, so their order must hold: a frame that waits holds up those behind it. `refused` is
- * called, once, when the gate can't let anything pass any more; it must end the socket.
+ * numbered and encrypted already, so their order must hold: a frame that waits holds up those behind it. Who sent one that waits
+ * is told at once that it is written: Baileys makes the next message of an account only then, and those that are made while
+ * an append is under way share the next one. Whoever must know asks `passed`. `refused` is called, once, when the gate can't
+ * let anything pass any more; it must end the socket.
  */
 export function gateEgress(
   socket: WebSocket,
@@ -77,7 +83,8 @@ export function gateEgress(
       frame.written(new Error('the socket was ended'))
       return
     }
-    waiting.push(frame)
+    waiting.push({ data, written: nobody })
+    process.nextTick(frame.written)
     running ??= letPass().finally(() => {
       running = undefined
     })
@@ -92,6 +99,19 @@ export function gateEgress(
 
   return {
     stop,
+    passed() {
+      const last = waiting.at(-1)
+      if (last === undefined) return stopped ? Promise.reject(new Error('the socket was ended')) : Promise.resolve()
+      return new Promise((resolve, reject) => {
+        const { written } = last
+        last.written = (error) => {
+          written(error)
+          // `ws` says null where there is none.
+          if (!error) resolve()
+          else reject(error)
+        }
+      })
+    },
     async drained() {
       while (running !== undefined) await running
     },

@@ -325,6 +325,7 @@ export class BaileysSocket implements WhatsAppSocket {
       if (send.givenUp) return { kind: 'not_sent', why: 'the send was given up' }
       const { content: message, options } = composed.message
       await sendScope.run(send, () => this.#sock.sendMessage(chat, message, { ...options, messageId: send.whatsappId }))
+      await this.#gate.passed()
       return { kind: 'handed_over' }
     } catch (error) {
       return outcomeOf(send, error instanceof Error ? error.message : String(error))

@@ -63,10 +63,13 @@ describe('egress gate', () => {
   })
 
   it('writes nothing and says so once the right to act is over', async () => {
-    const { socket, written, waits, state, refusals, lose } = bench()
+    const { socket, written, waits, state, gate, refusals, lose } = bench()
     state.clean = false
     const errors: unknown[] = []
-    for (const frame of ['a', 'b']) socket.send(frame, (error) => void errors.push(error))
+    for (const frame of ['a', 'b']) {
+      socket.send(frame)
+      gate.passed().catch((error) => void errors.push(error))
+    }
     await turn()
     lose()
     waits[0]?.resolve()
@@ -102,12 +105,35 @@ describe('egress gate', () => {
     const { socket, written, waits, state, gate } = bench()
     state.clean = false
     const errors: unknown[] = []
-    socket.send('a', (error) => void errors.push(error))
+    socket.send('a')
+    gate.passed().catch((error) => void errors.push(error))
     gate.stop()
     await turn()
     waits[0]?.resolve()
     await gate.drained()
     expect(written).toEqual([])
     expect(errors).toHaveLength(1)
+    await expect(gate.passed()).rejects.toThrow('the socket was ended')
+  })
+
+  it('says that a frame is written before it passes, so that the next one is made, and tells who asks when it has', async () => {
+    const { socket, written, waits, state, gate } = bench()
+    state.clean = false
+    const told: string[] = []
+    socket.send('a', (error) => void told.push(`a ${error ?? 'taken'}`))
+    gate.passed().then(() => void told.push('a passed'))
+    await turn()
+    expect(told).toEqual(['a taken'])
+    socket.send('b', (error) => void told.push(`b ${error ?? 'taken'}`))
+    gate.passed().then(() => void told.push('b passed'))
+    await turn()
+    waits[0]?.resolve()
+    await turn()
+    expect([written, told]).toEqual([['a'], ['a taken', 'b taken', 'a passed']])
+    waits[1]?.resolve()
+    await turn()
+    expect([written, told.at(-1)]).toEqual([['a', 'b'], 'b passed'])
+    state.clean = true
+    await gate.passed()
   })
 })
