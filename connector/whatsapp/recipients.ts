@@ -9,7 +9,7 @@ const gatherMs = 10
 /** A question that has been out for this long holds back the next one no longer. */
 const turnMs = 500
 /** A gathered question is waited for so long; then each of its recipients is asked about by itself. */
-const gatheredMs = 3_000
+const gatheredMs = 5_000
 /** Of recipients who are asked about alone. */
 const aloneMax = 1_000
 

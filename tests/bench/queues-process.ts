@@ -4,7 +4,9 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { startFauxqs } from 'fauxqs'
+import { fillAnswersFromGroups } from './fifo-groups.ts'
 
+await fillAnswersFromGroups()
 const server = await startFauxqs({ port: 0, logger: false, host: '127.0.0.1' })
 let counts: Record<string, number> = {}
 

@@ -91,7 +91,7 @@ describe('recipients', () => {
     ])
   })
 
-  it('one whom WhatsApp never answers for holds up those beside it for three seconds, later ones for half of one, and then nobody', async () => {
+  it('one whom WhatsApp never answers for holds up those beside it for five seconds, later ones for half of one, and then nobody', async () => {
     const { clock, silent, questions, recipients } = bench()
     silent.add(chat('mute'))
     const passed: string[] = []
@@ -106,7 +106,7 @@ describe('recipients', () => {
     expect(passed).toEqual([])
     await clock.passTime(110)
     expect(passed).toEqual(['behind'])
-    await clock.passTime(2_480)
+    await clock.passTime(4_480)
     expect(passed).toEqual(['behind', 'beside'])
     prepare('mute')
     prepare('at last')
