@@ -1,4 +1,5 @@
 import type { DoorbellQueue, ReceivedDoorbell } from '../../shared/domain/stores/doorbell.ts'
+import type { OutboundRow } from '../../shared/domain/stores/messages.ts'
 import type { PartitionId } from '../../shared/domain/words.ts'
 import type { Clock, Holding, Log } from '../ports.ts'
 
@@ -14,8 +15,15 @@ export interface DoorbellDependencies {
   readonly queue: DoorbellQueue
   /** Read before each poll: may become shorter. */
   readonly waitSeconds: number
+  /** The rows that these of one connection are about, in one read, by the message's id; those that are read one by one are left out. */
+  readonly readAhead: (messages: readonly ReceivedDoorbell[]) => Promise<ReadonlyMap<string, OutboundRow>>
   /** Rejects when a store could not be reached: the doorbell is tried again, and handed back in the end. */
-  readonly answer: (message: ReceivedDoorbell, holding: Holding) => Promise<DoorbellOutcome>
+  readonly answer: (
+    message: ReceivedDoorbell,
+    holding: Holding,
+    /** Read a moment ago. */
+    row: OutboundRow | undefined,
+  ) => Promise<DoorbellOutcome>
   /** A poll was answered; for the health check. */
   readonly heard: () => void
 }
@@ -97,8 +105,9 @@ export class DoorbellPoll {
     const { queue } = this.#deps
     const done: string[] = []
     let rest = [...group]
+    const ahead = await this.#readAhead(group)
     for (const message of group) {
-      if (!(await this.#answer(message, done))) break
+      if (!(await this.#answer(message, ahead, done))) break
       rest = rest.slice(1)
     }
     if (done.length > 0) await queue.done(this.partition, done)
@@ -110,15 +119,21 @@ export class DoorbellPoll {
     }
   }
 
+  /** A courtesy: what cannot be read now is read, and tried again, one by one. */
+  async #readAhead(group: readonly ReceivedDoorbell[]): Promise<Map<string, OutboundRow>> {
+    if (group.length === 1) return new Map()
+    return new Map(await this.#deps.readAhead(group).catch(() => []))
+  }
+
   /** False: to be handed back, with all that come after it. */
-  async #answer(message: ReceivedDoorbell, done: string[]): Promise<boolean> {
+  async #answer(message: ReceivedDoorbell, ahead: Map<string, OutboundRow>, done: string[]): Promise<boolean> {
     const { queue, answer, log } = this.#deps
     for (let tries = 1; this.#holding.held(); tries++) {
       try {
         const outcome: DoorbellOutcome =
           message.doorbell === undefined
             ? { kind: 'rejected', reason: message.problem ?? 'it is no doorbell' }
-            : await answer(message, this.#holding)
+            : await answer(message, this.#holding, rowOf(message, ahead))
         if (outcome.kind === 'done') {
           done.push(message.receipt)
         } else {
@@ -127,6 +142,8 @@ export class DoorbellPoll {
         }
         return true
       } catch (error) {
+        // What was read by now is old when its turn comes.
+        ahead.clear()
         if (this.#stopping || tries === triesMax) {
           log.warn({ err: error, partition: this.partition, tries }, 'Could not answer a doorbell; it is handed back')
           return false
@@ -143,4 +160,8 @@ export class DoorbellPoll {
     await Promise.race([promise, this.#stop.promise])
     timer.cancel()
   }
+}
+
+function rowOf({ doorbell }: ReceivedDoorbell, ahead: ReadonlyMap<string, OutboundRow>): OutboundRow | undefined {
+  return doorbell?.kind === 'send' ? ahead.get(doorbell.messageId) : undefined
 }

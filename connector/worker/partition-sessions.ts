@@ -123,11 +123,20 @@ export class PartitionSessions {
     for (const { row, waiting } of listed) this.admit(row, waiting)
   }
 
-  async answer({ doorbell }: ReceivedDoorbell): Promise<DoorbellOutcome> {
+  /** The rows of sends of one connection, read at once. */
+  async readAhead(group: readonly ReceivedDoorbell[]): Promise<ReadonlyMap<string, OutboundRow>> {
+    const sends = group.flatMap(({ doorbell }) => (doorbell?.kind === 'send' ? [doorbell] : []))
+    const [first] = sends
+    if (first === undefined) return new Map()
+    const messageIds = [...new Set(sends.map(({ messageId }) => messageId))]
+    return this.#deps.messages.getOutbounds(first, messageIds)
+  }
+
+  async answer({ doorbell }: ReceivedDoorbell, row?: OutboundRow): Promise<DoorbellOutcome> {
     if (doorbell === undefined) return { kind: 'rejected', reason: 'it is no doorbell' }
     switch (doorbell.kind) {
       case 'send':
-        return this.#answerSend(doorbell, doorbell.messageId)
+        return this.#answerSend(doorbell, doorbell.messageId, row)
       case 'command':
         return this.#answerCommand(doorbell)
       case 'settings':
@@ -141,9 +150,9 @@ export class PartitionSessions {
     }
   }
 
-  async #answerSend(ref: ConnectionRef, messageId: string): Promise<DoorbellOutcome> {
+  async #answerSend(ref: ConnectionRef, messageId: string, row: OutboundRow | undefined): Promise<DoorbellOutcome> {
     const { messages } = this.#deps
-    const send = await messages.getOutbound(ref, messageId)
+    const send = row ?? (await messages.getOutbound(ref, messageId))
     if (send === undefined) return { kind: 'rejected', reason: `there is no message ${messageId}` }
     if (send.status !== 'queued') {
       // Rung twice, cancelled, or finished by an earlier owner: its place in the order is no gap.

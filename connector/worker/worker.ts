@@ -210,7 +210,8 @@ export class Worker {
         get waitSeconds() {
           return worker.#waitSeconds
         },
-        answer: (message) => sessions.answer(message),
+        readAhead: (messages) => sessions.readAhead(messages),
+        answer: (message, _holding, row) => sessions.answer(message, row),
         heard: () => {
           this.#heardAt = this.#deps.clock.monotonic()
         },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import {
+  BatchGetCommand,
   DeleteCommand,
   type DynamoDBDocumentClient,
   GetCommand,
@@ -90,6 +91,7 @@ interface TransactInput {
 
 const operations = new Map<unknown, string>([
   [GetCommand, 'GetItem'],
+  [BatchGetCommand, 'BatchGetItem'],
   [PutCommand, 'PutItem'],
   [UpdateCommand, 'UpdateItem'],
   [DeleteCommand, 'DeleteItem'],

@@ -17,6 +17,11 @@ export function encodeInput(input: object): string {
 
 function encodeField(name: string, value: unknown): string {
   if (valueFields.has(name)) return encodeMembers(value as object)
+  if (name === 'Keys') return `[${(value as readonly object[]).map(encodeMembers).join(',')}]`
+  if (name === 'RequestItems') {
+    const tables = Object.entries(value as Readonly<Record<string, object>>)
+    return `{${tables.map(([table, request]) => `${JSON.stringify(table)}:${encodeInput(request)}`).join(',')}}`
+  }
   if (name !== 'TransactItems') return JSON.stringify(value)
   const items = (value as readonly Record<string, object>[]).map(
     (item) => `{${Object.entries(item).map(([kind, write]) => `"${kind}":${encodeInput(write)}`)}}`,
@@ -67,6 +72,14 @@ export function decodeOutput(text: string): object {
     if (map !== undefined) output[name] = decodeMembers(map as Typed)
   }
   if (Array.isArray(output['Items'])) output['Items'] = output['Items'].map((item) => decodeMembers(item as Typed))
+  for (const [table, items] of Object.entries((output['Responses'] ?? {}) as Readonly<Record<string, Typed[]>>)) {
+    ;(output['Responses'] as Record<string, object[]>)[table] = items.map((item) => decodeMembers(item as Typed))
+  }
+  for (const request of Object.values(
+    (output['UnprocessedKeys'] ?? {}) as Readonly<Record<string, { Keys: object[] }>>,
+  )) {
+    request.Keys = request.Keys.map((key) => decodeMembers(key as Typed))
+  }
   return output
 }
 

@@ -107,7 +107,7 @@ const itemAt = (connectionKey: string, key: string): ItemKey => ({ connectionKey
 const nameOf = ({ connectionKey, key }: ItemKey): string => `${connectionKey} ${key}`
 
 /** At most `pageMax` items. */
-async function readBatch(
+export async function readBatch(
   { documents, table }: StoreTable,
   wanted: readonly ItemKey[],
   reading: 'consistent' | 'eventual',

@@ -5,6 +5,7 @@ import type { ConnectionRef, Epoch } from '../domain/words.ts'
 import { admitNewChat, isKnownChat } from './chats.ts'
 import { type Change, putIf, update } from './expressions.ts'
 import { messageKey, outboundKey } from './ids.ts'
+import { readBatch } from './message-history.ts'
 import { asOutbound, itemKey, readMessage, toItem, toRow } from './message-items.ts'
 import { receiptWriter } from './receipts.ts'
 import { conditional, type StoreTable } from './requests.ts'
@@ -67,7 +68,7 @@ function stepChange(step: SendStep, epoch: Epoch, waits: boolean): Change {
 }
 
 /**
- * The connector's side. `getOutbound` 1 RCU, `listWaiting` and
+ * The connector's side. `getOutbound` 1 RCU, `getOutbounds` as much for each, `listWaiting` and
  * `listWaitingOf` 0.5 RCU per 4 KB, `step` 6 WCU where it ends waiting and 2 after
  * that, `note` and `claim` 3 WCU, `putInbound` 3 WCU.
  */
@@ -88,6 +89,11 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
     ...waitingCounts(store),
     receipt: (...told) => receipt(...told),
     getOutbound: (ref, messageId) => readOutbound(ref, messageKey(messageId)),
+    async getOutbounds(ref, messageIds) {
+      const keys = messageIds.map((messageId) => itemKey(ref, messageKey(messageId)))
+      const rows = (await readBatch(store, keys, 'consistent')).map(toRow)
+      return new Map(rows.flatMap((row) => (row.direction === 'outbound' ? [[row.messageId, row] as const] : [])))
+    },
     getByWhatsappId: (ref, whatsappId) => readOutbound(ref, outboundKey(whatsappId)),
     listWaiting: (partition) => listWaiting(store, partition),
     listWaitingOf: (ref, partition, range) => listWaitingOf(store, ref, partition, range),

@@ -53,6 +53,15 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
         expect(rows).toHaveLength(12)
       })
 
+      test('several are read at once, those that exist', async () => {
+        const rows = [await waiting(), await waiting()]
+        const other = await waiting({ connectionId: 'con_2' })
+        const ids = [...rows, other].map(({ messageId }) => messageId)
+        expect(await worker.getOutbounds(ref, [...ids, 'msg_unknown'])).toEqual(
+          new Map(rows.map((row) => [row.messageId, row])),
+        )
+      })
+
       test('a note is set, cleared, and goes when waiting ends', async () => {
         const row = await waiting()
         const note = (text: string | null, epoch = 1) => worker.note(ref, row.whatsappId, epoch, text, at(1))
@@ -318,6 +327,7 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
 
       test('are no sends', async () => {
         await worker.putInbound(received())
+        expect(await worker.getOutbounds(ref, [received().messageId])).toEqual(new Map())
         expect(await worker.getOutbound(ref, received().messageId)).toBeUndefined()
         expect(await worker.getByWhatsappId(ref, received().whatsappId)).toBeUndefined()
       })

@@ -96,6 +96,8 @@ export class Breakages {
       return {
         ...store,
         getOutbound: async (ref, messageId) => unscheduled(await store.getOutbound(ref, messageId)),
+        getOutbounds: async (ref, messageIds) =>
+          new Map([...(await store.getOutbounds(ref, messageIds))].map(([id, row]) => [id, unscheduled(row)])),
         listWaiting: async (partition) => (await store.listWaiting(partition)).map(unscheduled),
       }
     }

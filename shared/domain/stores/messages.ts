@@ -116,6 +116,8 @@ export const previousKept = 4
 export interface WorkerMessages {
   /** Consistent read. */
   getOutbound(ref: ConnectionRef, messageId: MessageId): Promise<OutboundRow | undefined>
+  /** Those that exist, of a hundred at most. Consistent reads. */
+  getOutbounds(ref: ConnectionRef, messageIds: readonly MessageId[]): Promise<ReadonlyMap<MessageId, OutboundRow>>
   /** All waiting sends of a partition, per connection in order of acceptance (from the sparse index). */
   listWaiting(partition: PartitionId): Promise<readonly OutboundRow[]>
   /** Those of one connection whose `seq` is below `before` and above `after`, in order. From the same index, as late as that is. */

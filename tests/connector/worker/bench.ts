@@ -21,9 +21,13 @@ export class WorkerBench {
   readonly counts: string[] = []
   readonly restoring: (string | undefined)[] = []
   readonly failed: string[] = []
+  /** Ids of rows that were read in one request. */
+  readonly readTogether: (readonly string[])[] = []
   readonly worker: Worker
   readonly held = new Set<number>()
   storesFail = false
+  /** Only a connection's own row. */
+  rowsFail = false
 
   constructor(settings: Partial<WorkerSettings> = {}) {
     this.queue = new BenchQueue(this.clock)
@@ -44,12 +48,21 @@ export class WorkerBench {
       connections: {
         listByPartition: (partition: number) =>
           store(() => [...this.rows.values()].filter((row) => row.partition === partition)),
-        get: (ref: ConnectionRef) => store(() => this.rows.get(ref.connectionId)),
+        get: (ref: ConnectionRef) =>
+          store(() => {
+            if (this.rowsFail) throw new Error('the row cannot be read')
+            return this.rows.get(ref.connectionId)
+          }),
       } as unknown as WorkerConnections,
       messages: {
         listWaiting: (partition: number) =>
           store(() => [...this.sends.values()].filter((send) => send.waitingPartition === partition)),
         getOutbound: (_ref: ConnectionRef, messageId: string) => store(() => this.sends.get(messageId)),
+        getOutbounds: (_ref: ConnectionRef, messageIds: readonly string[]) =>
+          store(() => {
+            this.readTogether.push(messageIds)
+            return new Map([...this.sends].filter(([messageId]) => messageIds.includes(messageId)))
+          }),
         step: async (_ref: ConnectionRef, whatsappId: string, epoch: number, step: { error?: { code: string } }) => {
           this.failed.push(`${whatsappId} ${step.error?.code} at ${epoch}`)
           return { kind: 'written' }
@@ -156,6 +169,7 @@ export class BenchSession implements Session {
   readonly ref: ConnectionRef
   readonly holding: Holding
   readonly did: string[] = []
+  readonly enqueued: OutboundRow[] = []
   waiting = 0
   state: Session['state'] = 'opening'
   readonly #settled = Promise.withResolvers<void>()
@@ -192,6 +206,7 @@ export class BenchSession implements Session {
 
   enqueue(row: OutboundRow): void {
     this.did.push(`enqueue ${row.messageId}`)
+    this.enqueued.push(row)
   }
 
   operate(row: OperationRow): void {

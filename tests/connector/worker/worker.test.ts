@@ -121,6 +121,42 @@ describe('doorbells', () => {
     expect(bench.queue.finished).toEqual([receipt])
   })
 
+  test('sends of one connection that come together are read together, and listed in their order', async () => {
+    const bench = new WorkerBench()
+    for (const connection of ['a', 'b']) bench.connection(connection)
+    bench.take()
+    await rest()
+    for (const message of ['m1', 'm2', 'm3']) bench.send('a', message)
+    bench.send('b', 'm4')
+    const receipts = ['m1', 'm2', 'unknown', 'm3'].map((message) => bench.queue.ring(sendTo('a', message)))
+    receipts.push(bench.queue.ring(sendTo('b', 'm4')))
+    await rest()
+    expect(bench.session('a').did).toEqual(['start restore', 'enqueue m1', 'enqueue m2', 'enqueue m3'])
+    expect(bench.session('b').did).toEqual(['start restore', 'enqueue m4'])
+    expect(bench.readTogether).toEqual([['m1', 'm2', 'unknown', 'm3']])
+    expect(bench.queue.rejected).toEqual(['r3: there is no message unknown'])
+    expect(bench.queue.finished.toSorted()).toEqual(receipts.filter((receipt) => receipt !== 'r3'))
+  })
+
+  test('what was read together is read again once one of them had to be tried again', async () => {
+    const bench = new WorkerBench()
+    bench.take()
+    await rest()
+    for (const message of ['m1', 'm2']) bench.send('new', message)
+    for (const message of ['m1', 'm2']) bench.queue.ring(sendTo('new', message))
+    // Its connection's row cannot be read yet; by the next try the second send is over.
+    bench.rowsFail = true
+    await rest()
+    bench.rowsFail = false
+    bench.connection('new')
+    bench.send('new', 'm2', { status: 'failed' })
+    await bench.clock.passTime(2_000)
+    expect(bench.session('new').enqueued.map(({ messageId, status }) => [messageId, status])).toEqual([
+      ['m1', 'queued'],
+      ['m2', 'failed'],
+    ])
+  })
+
   test('a send that is no longer queued is taken note of and done with', async () => {
     const bench = new WorkerBench()
     bench.connection('a')

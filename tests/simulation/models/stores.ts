@@ -159,6 +159,11 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
   }
   return {
     getOutbound: (ref, messageId) => request(network, 'messages.get', ref, () => find(ref, whatsappIdOf(messageId))),
+    getOutbounds: (ref, messageIds) =>
+      request(network, 'messages.get', ref, () => {
+        const rows = messageIds.map((messageId) => find(ref, whatsappIdOf(messageId)))
+        return new Map(rows.flatMap((row) => (row === undefined ? [] : [[row.messageId, row] as const])))
+      }),
     getByWhatsappId: (ref, whatsappId) => request(network, 'messages.get', ref, () => find(ref, whatsappId)),
     listWaiting: (partition) => request(network, 'messages.listWaiting', undefined, () => tables.waiting(partition)),
     listWaitingOf: (ref, partition, { after, before }) =>
