@@ -42,7 +42,7 @@ export interface Simulator {
 }
 
 export async function startSimulator(stateDir: string): Promise<Simulator> {
-  const server = await startWhatsAppSimulator(join(root, 'local/whatsapp/main.ts'), stateDir, silent)
+  const server = await startWhatsAppSimulator(join(root, 'tests/bench/simulator-process.ts'), stateDir, silent)
   const control = new SimulatorControl(server.controlUrl)
   return {
     url: server.url,

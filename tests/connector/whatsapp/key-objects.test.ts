@@ -32,6 +32,24 @@ test('keys that are no bytes, and none at all, are judged by Node', () => {
   expect(() => crypto.createHmac('sha256', undefined as never)).toThrow(TypeError)
 })
 
+test('curve keys are what they were, one that is none is refused with its trace, and others keep theirs', () => {
+  useKeyObjects()
+  const der = crypto.generateKeyPairSync('x25519').privateKey.export({ format: 'der', type: 'pkcs8' })
+  const made = crypto.createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  expect(made.export({ format: 'der', type: 'pkcs8' })).toEqual(der)
+  expect(crypto.createPublicKey(made).asymmetricKeyType).toBe('x25519')
+  const refused = (() => {
+    try {
+      return crypto.createPrivateKey({ key: Buffer.alloc(5), format: 'der', type: 'pkcs8' })
+    } catch (error) {
+      return error as Error
+    }
+  })()
+  expect(refused).toBeInstanceOf(Error)
+  expect((refused as Error).stack).toContain('key-objects.test.ts')
+  expect(Error.stackTraceLimit).toBeGreaterThan(0)
+})
+
 test('named imports of modules that were loaded before see it as well', async () => {
   useKeyObjects()
   const { createHmac: named } = await import('node:crypto')
