@@ -10,6 +10,7 @@ import { Departures } from './departures.ts'
 import { Pacing } from './pacing.ts'
 import { People } from './people.ts'
 import { RestrictedChats, restrictedCode, restrictionMs } from './restricted-chats.ts'
+import type { RowTurns } from './row-turns.ts'
 import { atTime, type SendEntry } from './send-entry.ts'
 import { expired, newChatsRestricted, rejected, unconfirmed } from './send-failures.ts'
 import { SendList } from './send-list.ts'
@@ -63,6 +64,7 @@ export class Outbox {
     readonly messages: WorkerMessages
     readonly store: StoreContext
     readonly settings: OutboxSettings
+    readonly turns: RowTurns
     readonly listener: OutboxListener
     readonly traces?: Traces | undefined
   }) {
@@ -73,7 +75,7 @@ export class Outbox {
     this.#listener = options.listener
     this.#traces = options.traces
     this.#notes = new SendNotes(options.ref, options.messages, options.store)
-    this.#steps = new SendSteps(options.ref, options.messages, options.store)
+    this.#steps = new SendSteps(options.ref, options.messages, options.store, options.turns)
     this.#pacing = new Pacing(options.ref, options.messages, options.store, this.#people, () => this.#look())
     this.#order = new AcceptanceOrder({
       ref: options.ref,

@@ -1,6 +1,7 @@
 import type { ToldReceipt } from '../../shared/domain/receipts.ts'
 import type { SendStep, StepOutcome, WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef, Epoch } from '../../shared/domain/words.ts'
+import type { RowTurns } from './row-turns.ts'
 import { HoldingEnded, type StoreContext, untilStored } from './until-stored.ts'
 
 /**
@@ -11,12 +12,14 @@ export class SendSteps {
   readonly #ref: ConnectionRef
   readonly #messages: WorkerMessages
   readonly #store: StoreContext
+  readonly #turns: RowTurns
   readonly #last = new Map<string, Promise<void>>()
 
-  constructor(ref: ConnectionRef, messages: WorkerMessages, store: StoreContext) {
+  constructor(ref: ConnectionRef, messages: WorkerMessages, store: StoreContext, turns: RowTurns) {
     this.#ref = ref
     this.#messages = messages
     this.#store = store
+    this.#turns = turns
   }
 
   /** Resolves once stored, or once the row is known to be past it; rejects with `HoldingEnded`. */
@@ -43,7 +46,9 @@ export class SendSteps {
 
   async #write(what: string, change: (epoch: Epoch) => Promise<StepOutcome>): Promise<void> {
     const { holding } = this.#store
-    const outcome = await untilStored(this.#store, `message ${what}`, () => change(holding.epoch))
+    const outcome = await this.#turns.run(() =>
+      untilStored(this.#store, `message ${what}`, () => change(holding.epoch)),
+    )
     if (outcome.kind !== 'fenced') return
     holding.fenced()
     throw new HoldingEnded(`message ${what}`)

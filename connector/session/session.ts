@@ -26,6 +26,7 @@ import { Liveness } from './liveness.ts'
 import { Operations } from './operations.ts'
 import { Outbox } from './outbox.ts'
 import { PresenceTeller } from './presence-teller.ts'
+import { RowTurns } from './row-turns.ts'
 import { errorName, RowWriter } from './row-writer.ts'
 import { SessionAuth } from './session-auth.ts'
 import { SessionLogin } from './session-login.ts'
@@ -38,7 +39,8 @@ const failingMs = 5_000
 /** Makes the sessions of one worker. */
 export function createSessionFactory(dependencies: SessionDependencies): SessionFactory {
   const versions = new ClientVersions(dependencies)
-  return (row, holding) => new ConnectionSession(row, holding, dependencies, versions)
+  const turns = new RowTurns(dependencies.clock)
+  return (row, holding) => new ConnectionSession(row, holding, dependencies, versions, turns)
 }
 
 /**
@@ -77,7 +79,13 @@ class ConnectionSession implements Session {
   /** As JSON. */
   #pace: string | undefined
 
-  constructor(row: ConnectionRow, holding: Holding, dependencies: SessionDependencies, versions: ClientVersions) {
+  constructor(
+    row: ConnectionRow,
+    holding: Holding,
+    dependencies: SessionDependencies,
+    versions: ClientVersions,
+    turns: RowTurns,
+  ) {
     const { clock, random, connections, messages, settings, logins } = dependencies
     this.ref = { businessProfileId: row.businessProfileId, connectionId: row.connectionId }
     this.#row = row
@@ -119,6 +127,7 @@ class ConnectionSession implements Session {
       messages,
       store: this.#store,
       settings,
+      turns,
       traces: dependencies.traces,
       listener: {
         onAckMissing: () => this.#liveness.probeNow(),

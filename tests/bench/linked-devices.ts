@@ -83,7 +83,7 @@ async function link(
 ): Promise<void> {
   progress(`linking ${count} devices, once: they are kept in .holdfast/bench`)
   if (first === 0 && existsSync(serverState)) rmSync(serverState, { recursive: true })
-  const simulator: Simulator = await startSimulator(serverState)
+  const simulator: Simulator = await startSimulator(serverState, 'kept')
   try {
     const args = [simulator.url, simulator.control.url, simulator.rootKey, snapshots, String(first), String(count)]
     const linking = new NodeProcess('linking devices', ['tests/bench/pairing-process.ts', ...args], {})

@@ -41,8 +41,10 @@ export interface Simulator {
   stop(): Promise<void>
 }
 
-export async function startSimulator(stateDir: string): Promise<Simulator> {
-  const server = await startWhatsAppSimulator(join(root, 'tests/bench/simulator-process.ts'), stateDir, silent)
+/** One that is to be kept writes its state; any other one only reads what it starts from. */
+export async function startSimulator(stateDir: string, what: 'kept' | 'passing' = 'passing'): Promise<Simulator> {
+  const script = what === 'kept' ? 'local/whatsapp/main.ts' : 'tests/bench/simulator-process.ts'
+  const server = await startWhatsAppSimulator(join(root, script), stateDir, silent)
   const control = new SimulatorControl(server.controlUrl)
   return {
     url: server.url,
