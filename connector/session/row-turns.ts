@@ -1,8 +1,8 @@
 import type { Clock } from '../ports.ts'
 
 /** So many are written at a time … */
-const atOnceMax = 8
-/** … and one that takes longer makes room: a slow store is not made slower. At the least 320 rows a second. */
+const atOnceMax = 16
+/** … and one that takes longer makes room: a slow store is not made slower. At the least 640 rows a second. */
 const turnMs = 25
 
 /**

@@ -18,38 +18,38 @@ function bench() {
 }
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
-test('eight are written at a time, in the order in which they came', async () => {
+test('sixteen are written at a time, in the order in which they came', async () => {
   const { clock, started, ends, write } = bench()
-  const writes = upTo(20).map(write)
+  const writes = upTo(40).map(write)
   await rest()
-  expect(started).toEqual(upTo(8))
+  expect(started).toEqual(upTo(16))
   ends[3]?.()
   await rest()
-  expect(started).toEqual(upTo(9))
-  for (let n = 0; n < 20; n++) {
+  expect(started).toEqual(upTo(17))
+  for (let n = 0; n < 40; n++) {
     ends[n]?.()
     await rest()
   }
   await Promise.all(writes)
-  expect(started).toEqual(upTo(20))
+  expect(started).toEqual(upTo(40))
   expect(clock.timers).toBe(0)
-  void write(20)
-  expect(started).toEqual(upTo(21))
+  void write(40)
+  expect(started).toEqual(upTo(41))
 })
 
 test('one that takes long holds up the others for a moment, and its end makes no room twice', async () => {
   const { clock, started, ends, write } = bench()
-  for (const n of upTo(24)) void write(n)
+  for (const n of upTo(48)) void write(n)
   await clock.passTime(25)
-  expect(started).toEqual(upTo(16))
-  for (const n of upTo(8)) ends[n]?.()
+  expect(started).toEqual(upTo(32))
+  for (const n of upTo(16)) ends[n]?.()
   await rest()
-  expect(started).toEqual(upTo(16))
+  expect(started).toEqual(upTo(32))
 })
 
 test('one that fails makes room, and says so to whoever asked', async () => {
   const { turns, started, write } = bench()
-  const failing = upTo(8).map(() => turns.run(() => Promise.reject(new Error('no answer'))))
+  const failing = upTo(16).map(() => turns.run(() => Promise.reject(new Error('no answer'))))
   void write(0)
   const outcomes = await Promise.allSettled(failing)
   expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true)

@@ -54,6 +54,26 @@ it('killed right after any step, it comes back from the store and decrypts both 
   await device.socket.close()
 })
 
+it('messages made while an append is under way share the next one, and count as handed over when they have left', async () => {
+  const device = await Device.linked(world, '94771000021')
+  await talks(device, 'before')
+  const appendMs = 300
+  const before = world.tables.landed.length
+  world.fate = (call) => ({ kind: 'answered', ...(call === 'append' && { afterMs: appendMs }) })
+  const started = performance.now()
+  const handedAfterMs = await Promise.all(
+    Array.from({ length: 10 }, async (_, n) => {
+      expect((await device.send(nextId(), contact, `shared ${n}`)).kind).toBe('handed_over')
+      return performance.now() - started
+    }),
+  )
+  // What waits for acks counts from here: not from when Baileys was told that it may make the next one.
+  expect(Math.min(...handedAfterMs)).toBeGreaterThanOrEqual(appendMs - 1)
+  const appends = world.tables.landed.slice(before).filter(({ call }) => call === 'append')
+  expect(appends.length).toBeLessThanOrEqual(4)
+  await device.socket.close()
+})
+
 it('killed at random moments over a slow and forgetful store: every message there once, none undecryptable', async () => {
   const random = seeded(42)
   const device = await Device.linked(world, '94771000020')
