@@ -57,12 +57,13 @@ async function killed({ stack, simulator, count, figures, progress }: Bed, end: 
   const { control } = simulator
   const workers = await twoWorkers(stack, simulator, count, '1')
   const [victim, other] = workers
+  const held = await stack.heldBy(await startedAs(victim))
   await control.resetStats()
   const watch = await SocketWatch.over(control, count)
   const at = Date.now()
   if (end === 'known') await stack.kill(victim)
   else await victim.end()
-  const backAt = await watch.allBack(1, withinMs)
+  const backAt = await watch.allBack(held, withinMs)
   const seconds = (backAt - at) / 1_000
   await delay(settleMs)
   watch.stop()

@@ -1,4 +1,4 @@
-/** `npm run bench -- restore|failover|memory|media|live|sends|cost`. */
+/** `npm run bench -- restore|failover|memory|media|live|sends|wake|cost`. */
 import { baselineTitle } from './baseline.ts'
 import { cost } from './cost.ts'
 import { failover } from './failover.ts'
@@ -9,10 +9,11 @@ import { type BenchName, type BenchOptions, readCommand, usage } from './options
 import { type Figures, printTable, report, writeJson } from './report.ts'
 import { restore } from './restore.ts'
 import { sends } from './sends.ts'
+import { wake } from './wake.ts'
 
 type Bench = (options: BenchOptions, figures: Figures, progress: (message: string) => void) => Promise<void>
 
-const measures: Record<BenchName, Bench> = { restore, failover, memory, media, live, sends, cost }
+const measures: Record<BenchName, Bench> = { restore, failover, memory, media, live, sends, wake, cost }
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)

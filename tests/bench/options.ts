@@ -1,22 +1,23 @@
 import { parseArgs } from 'node:util'
 
-export const benches = ['restore', 'failover', 'memory', 'media', 'live', 'sends', 'cost'] as const
+export const benches = ['restore', 'failover', 'memory', 'media', 'live', 'sends', 'wake', 'cost'] as const
 export type BenchName = (typeof benches)[number]
 
 export const usage = `Measures the product beside plain Baileys, in the same run, against the same simulated WhatsApp server.
 
-  npm run bench -- restore|failover|memory|media|live|sends|cost [options]
+  npm run bench -- restore|failover|memory|media|live|sends|wake|cost [options]
 
   restore    a worker is killed and started again: how long until all its connections are logged in
   failover   one of two workers is killed; both are replaced in a rolling deployment: how long each connection is away
   memory     what an idle connection holds
   media      a document of 100 MiB up and down: what the worker's memory grows by, against itself right before
   live       from a change of status to the frames of many watchers, and a burst of 5,000 changes
+  wake       a send to a connection that is down: from the request until the phone shows it
   sends      messages to known and to new contacts, all at once; CPU and requests to AWS of each
   cost       what idle connections, sends, received messages and changes of status make AWS do, and its list price
 
-  --connections N   restore, failover and sends: so many; memory: from a tenth of N to N.
-                    Default: restore 100 and 1000, failover 300, memory 1000, sends 50
+  --connections N   restore, failover, sends and wake: so many; memory: from a tenth of N to N.
+                    Default: restore 100 and 1000, failover 300, memory 1000, sends 50, wake 20
   --watchers N      live: so many. Default: 100, then 1000
   --runs N          of each scenario (default 3); medians count
   --write           cost: keeps the counts in tests/cost/counts.json and writes docs/cost.md

@@ -32,6 +32,14 @@ export interface SocketFact {
   readonly atMs: number
 }
 
+/** All that the server tells as it happens. */
+interface Fact {
+  readonly event: string
+  readonly device?: string
+  readonly phone?: string
+  readonly atMs: number
+}
+
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 export interface Simulator {
@@ -60,7 +68,7 @@ export async function startSimulator(stateDir: string, what: 'kept' | 'passing' 
 export class SimulatorControl {
   readonly url: string
   #events: IncomingMessage | undefined
-  #listeners = new Set<(fact: SocketFact) => void>()
+  #listeners = new Set<(fact: Fact) => void>()
 
   constructor(url: string) {
     this.url = url
@@ -98,7 +106,13 @@ export class SimulatorControl {
   }
 
   /** Each login and each socket's end from now on. */
-  async watch(listener: (fact: SocketFact) => void): Promise<() => void> {
+  watch(listener: (fact: SocketFact) => void): Promise<() => void> {
+    return this.#hear(({ event, device, atMs }) => {
+      if (device !== undefined && (event === 'login' || event === 'logout')) listener({ event, device, atMs })
+    })
+  }
+
+  async #hear(listener: (fact: Fact) => void): Promise<() => void> {
     this.#listeners.add(listener)
     if (this.#events === undefined) {
       const request = get(`${this.url}/events`)
@@ -107,12 +121,26 @@ export class SimulatorControl {
       request.on('error', () => undefined)
       events.on('error', () => undefined)
       createInterface(events).on('line', (line) => {
-        const { event, device, at } = JSON.parse(line) as { event: string; device: string; at: string }
-        if (event !== 'login' && event !== 'logout') return
-        for (const each of this.#listeners) each({ event, device, atMs: Date.parse(at) })
+        const { at, ...fact } = JSON.parse(line) as Omit<Fact, 'atMs'> & { readonly at: string }
+        for (const each of this.#listeners) each({ ...fact, atMs: Date.parse(at) })
       })
     }
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Epoch milliseconds at which a phone shows its next message, counted from the call on. */
+  async shownOn(phone: string, withinMs: number): Promise<{ readonly atMs: Promise<number> }> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    const stop = await this.#hear((fact) => {
+      if (fact.event === 'received' && fact.phone === phone) resolve(fact.atMs)
+    })
+    const timer = setTimeout(() => reject(new Error(`${phone} showed nothing within ${withinMs} ms`)), withinMs)
+    const ended = (): void => {
+      stop()
+      clearTimeout(timer)
+    }
+    promise.then(ended, ended)
+    return { atMs: promise }
   }
 
   /** Epoch milliseconds of the login that made `count` different devices logged in, counted from the call on. */

@@ -43,6 +43,8 @@ export interface Stack {
   }): NodeProcess
   /** kill -9, and what the platform's task state change then makes known. */
   kill(connector: NodeProcess): Promise<void>
+  /** How many of the stored connections a worker holds at this moment, by the fleet's table. */
+  heldBy(workerId: string): Promise<number>
   stop(): Promise<void>
 }
 
@@ -99,6 +101,7 @@ export async function startStack(services: () => Promise<Services> = startEmulat
     auth: authStore({ ...(auth as StoreTable), objects: aws.objects, bucket }),
   }
   const partitions = { queues: aws.queues, partitionQueuePrefix: queuePrefix }
+  const stored: ConnectionRef[] = []
   return {
     fleet,
     accepting: {
@@ -109,7 +112,11 @@ export async function startStack(services: () => Promise<Services> = startEmulat
       retentionDays: 90,
       ...partitions,
     },
-    store: (devices) => storeDevices(stores, devices, partitionCount),
+    async store(devices) {
+      const refs = await storeDevices(stores, devices, partitionCount)
+      stored.push(...refs)
+      return refs
+    },
     connector({ url, rootKey, maxConnections, deployment = '1', node = [], settings = {} }) {
       return new NodeProcess('connector', [...node, 'connector/main.ts'], {
         ...environment,
@@ -124,6 +131,11 @@ export async function startStack(services: () => Promise<Services> = startEmulat
       await connector.end()
       const workerId = await startedAs(connector)
       await fleet.markDead(workerId)
+    },
+    async heldBy(workerId) {
+      const { partitions } = await fleet.view()
+      const held = new Set(partitions.filter(({ owner }) => owner === workerId).map(({ partition }) => partition))
+      return stored.filter(({ connectionId }) => held.has(partitionOf(connectionId, partitionCount))).length
     },
     async stop() {
       await Promise.all([dynamo.stop(), aws.stop()])

@@ -188,7 +188,9 @@ export class Fleet {
     const mark = randomUUID()
     const messageId = await this.send(line, customer, `out ${mark}`)
     await this.sendStatus(messageId, 'read', boundMs).catch(async (error: Error) => {
-      const shown = JSON.stringify((await this.tenant.get(`/connections/${line.connectionId}/messages/${messageId}`)).body)
+      const shown = JSON.stringify(
+        (await this.tenant.get(`/connections/${line.connectionId}/messages/${messageId}`)).body,
+      )
       const history = this.observer.history(line.connectionId).join(' | ')
       throw new Error(`${error.message}; it is ${shown}; its connection was ${history}`, { cause: error })
     })
