@@ -129,9 +129,7 @@ export class Connector extends Construct {
     allow(dynamodb('Query'), [`${tables.connections.tableArn}/index/byPartition`])
     allow(dynamodb('GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem'), [tables.messages.tableArn])
     allow(dynamodb('Query'), [`${tables.messages.tableArn}/index/waiting`, `${tables.messages.tableArn}/index/byChat`])
-    allow(dynamodb('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'), [
-      tables.fleet.tableArn,
-    ])
+    allow(dynamodb('Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'), [tables.fleet.tableArn])
     allow(dynamodb('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem', 'BatchWriteItem'), [
       tables.auth.tableArn,
     ])

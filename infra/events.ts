@@ -2,10 +2,10 @@ import { Duration } from 'aws-cdk-lib'
 import type { EventBus } from 'aws-cdk-lib/aws-events'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda'
-import { DynamoEventSource, SqsDlq, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
+import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
-import { Handler } from './function.ts'
+import { givenUpTo, Handler } from './function.ts'
 import { failureQueue } from './queues.ts'
 import type { Settings } from './settings.ts'
 import type { Storage } from './storage.ts'
@@ -58,7 +58,7 @@ export class Events extends Construct {
         },
       })
       allowBus(fn)
-      fn.allowTable(tables.webhooks, 'Query', 'UpdateItem', 'BatchWriteItem', 'PutItem')
+      fn.allowTable(tables.webhooks, 'Query', 'UpdateItem', 'BatchWriteItem')
       fn.allowSend(webhooks.queue.queueArn, this.retries.queueArn)
       return fn
     }
@@ -71,7 +71,7 @@ export class Events extends Construct {
       retryAttempts: 10_000,
       maxRecordAge: Duration.hours(12),
       reportBatchItemFailures: true,
-      onFailure: new SqsDlq(this.deadLetters),
+      onFailure: givenUpTo(this.deadLetters),
     }
 
     const connections = announcer('Connections', 'streams/events-connections')
@@ -104,7 +104,7 @@ export class Events extends Construct {
 
     const retry = new Handler(this, 'Retry', { handler: 'queues/events-retry', settings, timeout, environment: {} })
     allowBus(retry)
-    retry.addEventSource(new SqsEventSource(this.retries, { batchSize: 10, reportBatchItemFailures: true }))
+    retry.consume(this.retries, { batchSize: 10 })
 
     // An endpoint that is paused is told of by the function that pauses it.
     allowBus(webhooks.deliver)

@@ -1,9 +1,10 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Duration, Names, RemovalPolicy } from 'aws-cdk-lib'
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
+import { Architecture, type IEventSourceDlq, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { acknowledge } from './acknowledge.ts'
 import { handlerCode } from './code.ts'
@@ -84,4 +85,28 @@ export class Handler extends NodejsFunction {
       this.addToRolePolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [...resources] }))
     }
   }
+
+  /** Runs for what comes into the queue. Lambda polls with the function's role and needs three actions; the CDK's own event source grants five. */
+  consume(queue: Queue, { batchSize, maxConcurrency }: { batchSize: number; maxConcurrency?: number }): void {
+    this.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'].map((a) => `sqs:${a}`),
+        resources: [queue.queueArn],
+      }),
+    )
+    this.addEventSourceMapping(`SqsEventSource:${Names.nodeUniqueId(queue.node)}`, {
+      eventSourceArn: queue.queueArn,
+      batchSize,
+      reportBatchItemFailures: true,
+      ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+    })
+  }
 }
+
+/** Where Lambda puts what a stream's mapping gives up, with the function's role, which needs no more than to send. */
+export const givenUpTo = (queue: Queue): IEventSourceDlq => ({
+  bind(_mapping, fn) {
+    fn.addToRolePolicy(new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [queue.queueArn] }))
+    return { destination: queue.queueArn }
+  },
+})

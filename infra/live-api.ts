@@ -3,12 +3,12 @@ import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2'
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda'
-import { DynamoEventSource, SqsDlq, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
+import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { acknowledge } from './acknowledge.ts'
 import { ApiDomain } from './domains.ts'
-import { Handler } from './function.ts'
+import { givenUpTo, Handler } from './function.ts'
 import { failureQueue } from './queues.ts'
 import type { Settings } from './settings.ts'
 import type { Storage } from './storage.ts'
@@ -103,7 +103,7 @@ export class LiveApi extends Construct {
     const region = Stack.of(this).region
     const sockets = `arn:${Aws.PARTITION}:execute-api:${region}:${Aws.ACCOUNT_ID}:${api.apiId}/${stageName}`
     const apiLogicalId = Stack.of(this).getLogicalId(api.node.defaultChild as CfnElement)
-    const publisher = (name: string, handler: string) => {
+    const publisher = (name: string, handler: string, ...ofLive: ('GetItem' | 'PutItem')[]) => {
       const fn = new Handler(this, name, {
         handler,
         settings,
@@ -114,7 +114,7 @@ export class LiveApi extends Construct {
           LIVE_CALLBACK_URL: stage.callbackUrl,
         },
       })
-      fn.allowTable(tables.live, 'Query', 'GetItem', 'DeleteItem')
+      fn.allowTable(tables.live, 'Query', 'DeleteItem', ...ofLive)
       const { role } = fn
       if (role === undefined) throw new Error(`${name} has no role`)
       fn.addToRolePolicy(
@@ -147,7 +147,7 @@ export class LiveApi extends Construct {
       retryAttempts: 10,
       maxRecordAge: Duration.hours(1),
       reportBatchItemFailures: true,
-      onFailure: new SqsDlq(deadLetters),
+      onFailure: givenUpTo(deadLetters),
     }
 
     const publishConnections = publisher('PublishConnections', 'streams/publish-connections')
@@ -156,10 +156,9 @@ export class LiveApi extends Construct {
     // are as many as connections changed, which is a few posts to each socket.
     publishConnections.addEventSource(new DynamoEventSource(tables.connections, { ...stream, batchSize: 1000 }))
 
-    const publishMessages = publisher('PublishMessages', 'streams/publish-messages')
-    retriesBy(publishMessages)
     // What changed is noted for clients that come back.
-    publishMessages.allowTable(tables.live, 'PutItem')
+    const publishMessages = publisher('PublishMessages', 'streams/publish-messages', 'PutItem')
+    retriesBy(publishMessages)
     publishMessages.addEventSource(
       new DynamoEventSource(tables.messages, {
         ...stream,
@@ -183,7 +182,7 @@ export class LiveApi extends Construct {
       }),
     )
 
-    const snapshot = publisher('Snapshot', 'streams/snapshot')
+    const snapshot = publisher('Snapshot', 'streams/snapshot', 'GetItem')
     snapshot.addEnvironment('CONNECTIONS_TABLE', tables.connections.tableName)
     snapshot.allowTable(tables.connections, 'Query', 'GetItem')
     snapshot.addEnvironment('MESSAGES_TABLE', tables.messages.tableName)
@@ -204,8 +203,7 @@ export class LiveApi extends Construct {
       }),
     )
 
-    const publishRetry = publisher('PublishRetry', 'queues/publish-retry')
-    publishRetry.allowTable(tables.live, 'PutItem')
-    publishRetry.addEventSource(new SqsEventSource(retries, { batchSize: 10, reportBatchItemFailures: true }))
+    const publishRetry = publisher('PublishRetry', 'queues/publish-retry', 'PutItem')
+    publishRetry.consume(retries, { batchSize: 10 })
   }
 }

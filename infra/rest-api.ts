@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
   CorsHttpMethod,
@@ -14,10 +14,10 @@ import {
 } from 'aws-cdk-lib/aws-apigatewayv2'
 import { HttpLambdaAuthorizer, HttpLambdaResponseType } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
-import { httpRoutes } from '../shared/api/routes.ts'
+import { httpRoutes, isAudited, routeList } from '../shared/api/routes.ts'
 import { acknowledge, allObjectsFinding } from './acknowledge.ts'
 import { imageContext } from './code.ts'
 import { ApiDomain } from './domains.ts'
@@ -71,7 +71,12 @@ export class RestApi extends Construct {
     })
     authorizer.allowItems(tables.accounts, ['apikey#*'], 'GetItem', 'UpdateItem')
     authorizer.allowItems(tables.accounts, ['rate#*'], 'UpdateItem')
-    storage.adminApiKey.grantRead(authorizer)
+    authorizer.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['secretsmanager:GetSecretValue'],
+        resources: [storage.adminApiKey.secretArn],
+      }),
+    )
     acceptTokens(authorizer, tables.accounts, settings.signIn)
 
     const connections = new Handler(this, 'Connections', {
@@ -173,16 +178,11 @@ export class RestApi extends Construct {
       settings,
       environment: { CONNECTIONS_TABLE: tables.connections.tableName },
     })
-    account.allowItems(
-      tables.accounts,
-      ['profile#*', 'apikey#*', 'audit#*', 'erasure#*', 'erasures'],
-      'GetItem',
-      'PutItem',
-      'UpdateItem',
-      'DeleteItem',
-      'ConditionCheckItem',
-      'Query',
-    )
+    // No function changes or removes an entry of the audit log; the profile's erasure does.
+    const accountItems = ['profile#*', 'apikey#*', 'erasure#*', 'erasures']
+    const changes = ['GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem', 'Query']
+    account.allowItems(tables.accounts, accountItems, ...changes)
+    account.allowItems(tables.accounts, ['audit#*'], 'Query')
     account.allowTable(tables.connections, 'GetItem')
 
     const admin = new Handler(this, 'Admin', {
@@ -194,16 +194,10 @@ export class RestApi extends Construct {
         MEDIA_RETENTION_DAYS: String(settings.mediaRetentionDays),
       },
     })
-    admin.allowTable(
-      tables.accounts,
-      'GetItem',
-      'PutItem',
-      'UpdateItem',
-      'DeleteItem',
-      'ConditionCheckItem',
-      'Query',
-      'Scan',
-    )
+    admin.allowItems(tables.accounts, accountItems, ...changes)
+    admin.allowItems(tables.accounts, ['audit#*'], 'Query')
+    // Profiles are listed by looking through the table.
+    admin.allowTable(tables.accounts, 'Scan')
     // What a profile's connections and webhooks carry of its settings.
     admin.allowTable(tables.connections, 'Query', 'UpdateItem')
     admin.allowTable(tables.webhooks, 'Query', 'UpdateItem')
@@ -355,9 +349,10 @@ export class RestApi extends Construct {
       public: open,
     }
 
-    // The middlewares of every one of them write the audit log.
-    for (const fn of Object.values(functions)) {
+    // The middlewares of every one of them write the audit log, where a call of theirs belongs into it.
+    for (const [name, fn] of Object.entries(functions)) {
       fn.addEnvironment('ACCOUNTS_TABLE', tables.accounts.tableName)
+      if (!routeList.some((route) => route.function === name && isAudited(route))) continue
       fn.allowItems(tables.accounts, ['audit#*'], 'PutItem')
     }
 
@@ -395,8 +390,14 @@ export class RestApi extends Construct {
       responseTypes: [HttpLambdaResponseType.SIMPLE],
     })
     const integrations = Object.fromEntries(
-      Object.entries(functions).map(([name, fn]) => [name, new HttpLambdaIntegration(`${name}-integration`, fn)]),
+      Object.entries(functions).map(([name, fn]) => [name, new Integration(`${name}-integration`, fn)]),
     )
+    for (const fn of Object.values(functions)) {
+      fn.addPermission('HttpApi', {
+        principal: new ServicePrincipal('apigateway.amazonaws.com'),
+        sourceArn: Stack.of(this).formatArn({ service: 'execute-api', resource: api.apiId, resourceName: '*/*' }),
+      })
+    }
     const integrationOf = (name: string): HttpLambdaIntegration => {
       const integration = integrations[name]
       if (!integration)
@@ -459,6 +460,14 @@ export class RestApi extends Construct {
     new ApiDomain(this, 'Domain', { api, stage, domain, zone: settings.domains?.hostedZone })
     this.url = `https://${domain.name}/`
   }
+}
+
+/**
+ * Without the permissions that the CDK makes for each route: they are by path, so that those of two methods allow the same, and
+ * the one of the default route allows what all others do. Its function has one, for this API.
+ */
+class Integration extends HttpLambdaIntegration {
+  protected override completeBind(): void {}
 }
 
 function acknowledgeOpen(route: HttpRoute): void {

@@ -1,5 +1,4 @@
 import { Duration } from 'aws-cdk-lib'
-import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { Construct } from 'constructs'
 import { Handler } from './function.ts'
 import { dispatchTimeoutSeconds, type Queues } from './queues.ts'
@@ -40,7 +39,7 @@ export class Sends extends Construct {
       queues.sendsFifoDeadLetters.queueArn,
       ...queues.partitions.map((queue) => queue.queueArn),
     )
-    dispatch.addEventSource(new SqsEventSource(queues.sends, { batchSize: 10, reportBatchItemFailures: true }))
-    dispatch.addEventSource(new SqsEventSource(queues.sendsFifo, { batchSize: 10, reportBatchItemFailures: true }))
+    dispatch.consume(queues.sends, { batchSize: 10 })
+    dispatch.consume(queues.sendsFifo, { batchSize: 10 })
   }
 }

@@ -49,7 +49,7 @@ export class Watchdogs extends Construct {
     })
     noWorker.allowTable(tables.connections, 'UpdateItem')
     noWorker.allowIndex(tables.connections, 'byPartition')
-    noWorker.allowTable(tables.fleet, 'GetItem', 'Query', 'PutItem', 'UpdateItem')
+    noWorker.allowTable(tables.fleet, 'Query')
     new Rule(this, 'NoWorkerRule', { schedule: everyMinute, targets: [new LambdaFunction(noWorker)] })
 
     const erase = new Handler(this, 'Erase', {
@@ -69,11 +69,11 @@ export class Watchdogs extends Construct {
     })
     erase.allowTable(tables.accounts, 'GetItem', 'Query', 'UpdateItem', 'DeleteItem')
     erase.allowTable(tables.connections, 'GetItem', 'Query', 'UpdateItem')
-    erase.allowTable(tables.messages, 'Query', 'BatchWriteItem', 'DeleteItem')
+    erase.allowTable(tables.messages, 'Query', 'BatchWriteItem')
     erase.allowIndex(tables.messages, 'byChat')
     erase.allowTable(tables.live, 'Query', 'DeleteItem', 'BatchWriteItem')
     erase.allowTable(tables.webhooks, 'Query', 'DeleteItem', 'BatchWriteItem')
-    erase.allowTable(tables.media, 'Query', 'BatchWriteItem', 'DeleteItem')
+    erase.allowTable(tables.media, 'Query', 'BatchWriteItem')
     erase.addToRolePolicy(
       new PolicyStatement({
         actions: ['s3:DeleteObject'],

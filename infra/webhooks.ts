@@ -2,7 +2,6 @@ import { Duration } from 'aws-cdk-lib'
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { Handler } from './function.ts'
@@ -55,13 +54,11 @@ export class Webhooks extends Construct {
     deliver.allowTable(webhooks, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem')
     allowKey(deliver, 'Decrypt')
     deliver.allowSend(this.queue.queueArn)
-    deliver.addEventSource(
-      new SqsEventSource(this.queue, {
-        // What hangs holds up its own lane and nothing that came with it.
-        batchSize: 1,
-        maxConcurrency: settings.webhookConcurrency,
-        reportBatchItemFailures: true,
-      }),
+    // What hangs holds up its own lane and nothing that came with it.
+    deliver.consume(this.queue, { batchSize: 1, maxConcurrency: settings.webhookConcurrency })
+    // It hides a doorbell until its lane may be tried again.
+    deliver.addToRolePolicy(
+      new PolicyStatement({ actions: ['sqs:ChangeMessageVisibility'], resources: [this.queue.queueArn] }),
     )
 
     const sweep = new Handler(this, 'Sweep', {

@@ -1,6 +1,6 @@
 import type { MiddlewareObj } from '@middy/core'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
-import type { RouteContract } from '../../shared/api/routes.ts'
+import { isAudited, type RouteContract } from '../../shared/api/routes.ts'
 import { type AuditTrail, audit } from '../../shared/aws/audit.ts'
 import { businessProfiles } from '../../shared/aws/business-profiles.ts'
 import { documentClient } from '../../shared/aws/clients.ts'
@@ -28,7 +28,7 @@ export function auditLog(
     after: async ({ event, response }) => {
       const route = routeOf(event)
       const caller = event.requestContext.authorizer?.lambda
-      if (!response || route === undefined || route.method === 'GET' || route.unaudited) return
+      if (!response || route === undefined || !isAudited(route)) return
       if (caller === undefined || caller.principal === 'none') return
       const { requestId, http } = event.requestContext
       const entry = {

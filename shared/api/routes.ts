@@ -866,5 +866,9 @@ export const httpRoutes: readonly HttpRouteWire[] = routeList.map(({ method, pat
   auth,
 }))
 
+/** Whether its calls stand in the audit log. */
+export const isAudited = ({ method, unaudited }: Pick<RouteContract, 'method' | 'unaudited'>): boolean =>
+  method !== 'GET' && !unaudited
+
 /** Bytes of a request body. */
 export const bodyBytesMax = 256 * 1024
