@@ -464,7 +464,7 @@ export class RestApi extends Construct {
 
 /**
  * Without the permissions that the CDK makes for each route: they are by path, so that those of two methods allow the same, and
- * the one of the default route allows what all others do. Its function has one, for this API.
+ * the default route's allows what all others do. Each function has one permission instead, for this API.
  */
 class Integration extends HttpLambdaIntegration {
   protected override completeBind(): void {}

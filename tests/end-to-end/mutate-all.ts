@@ -14,7 +14,7 @@ import { synthesize } from '../../local/engine/synth.ts'
 import { type Assembly, readAssembly } from '../../local/engine/template/assembly.ts'
 import { readModel } from '../../local/engine/template/model.ts'
 import type { Model } from '../../local/engine/template/specs.ts'
-import { whyUnnoticed } from './known-wires.ts'
+import { knownWire } from './known-wires.ts'
 import { type Mutation, mutationsOf } from './mutations.ts'
 import { startPlace } from './place.ts'
 import { Replay } from './replay.ts'
@@ -39,6 +39,9 @@ const whole = modelOf(assembly.stacks)
 const used = usedWires()
 const replay = new Replay(used, whole)
 console.log(`${used.runs} runs are recorded, ${used.from.toISOString()} to ${used.to.toISOString()}: ${replay.size}`)
+
+// A grant that was taken out of the template although runs need it is seen here, and only here.
+for (const why of replay.leftOut) console.log(`  left out: ${why}`)
 
 /** How it was noticed, in words; undefined when it was not. */
 async function noticed(mutation: Mutation): Promise<string | undefined> {
@@ -117,17 +120,22 @@ console.log(`${mutations.length} wires: ${[...kinds].map(([kind, those]) => `${k
 await demandTheWholeIsWell(mutations.some(isRun))
 
 const unexplained: Mutation[] = []
+/** Listed, and noticed all the same: the list may be shorter, unless it was chance. */
+const needless: Mutation[] = []
 const counts = new Map<string, number>()
 const count = (how: string): void => void counts.set(how, (counts.get(how) ?? 0) + 1)
 for (const [at, mutation] of mutations.entries()) {
   const what = await noticed(mutation)
-  const reason = what === undefined ? whyUnnoticed(mutation) : undefined
+  const known = knownWire(mutation)
+  const reason = what === undefined ? known?.why : undefined
+  if (what !== undefined && known !== undefined) needless.push(mutation)
   if (what === undefined && reason === undefined) unexplained.push(mutation)
   count(what?.split(':')[0] ?? (reason === undefined ? 'NOT NOTICED' : 'known'))
   const said = what ?? (reason === undefined ? 'NOT NOTICED' : `not noticed: ${reason}`)
   console.log(`${at + 1}/${mutations.length} ${mutation.kind} ${mutation.name}: ${said}`)
 }
 console.log([...counts].map(([how, times]) => `${how} ${times}`).join(', '))
+for (const { kind, name } of needless) console.log(`known, and noticed all the same: ${kind} ${name}`)
 console.log(unexplained.length === 0 ? 'every removal was noticed, or is known' : `${unexplained.length} not noticed:`)
 for (const { kind, name } of unexplained) console.log(`  ${kind} ${name}`)
 process.exit(unexplained.length === 0 ? 0 : 1)

@@ -8,7 +8,7 @@ export type MutationKind = 'mapping' | 'route' | 'permission' | 'grant' | 'envir
 /** One wire of the synthesized template taken away. */
 export interface Mutation {
   readonly kind: MutationKind
-  /** Stack, logical id and what of it, e.g. `Holdfast-dev-ControlPlane/LivePublish… LIVE_TABLE`. */
+  /** Stack, logical id and what of it, e.g. `Holdfast-dev-ControlPlane/LivePublish… LIVE_TABLE`. Of a grant: number of the statement, resource, action. */
   readonly name: string
   apply(stacks: readonly StackTemplate[]): readonly StackTemplate[]
 }
@@ -49,6 +49,24 @@ function without(logicalId: string) {
   }
 }
 
+/** A resource of a policy without what every one has; of several the first, and how many more. */
+function shown(resource: Json): string {
+  if (typeof resource === 'string') return resource
+  if (Array.isArray(resource))
+    return [shown(resource[0]), ...(resource.length > 1 ? [resource.length - 1] : [])].join('+')
+  const [[intrinsic, value]] = Object.entries<Json>(resource) as [[string, Json]]
+  switch (intrinsic) {
+    case 'Fn::GetAtt':
+      return value[0]
+    case 'Fn::ImportValue':
+      return value.replace(/^.*ExportsOutput(FnGetAtt|Ref)/, '')
+    case 'Fn::Join':
+      return value[1].map(shown).join(value[0])
+    default:
+      return String(value)
+  }
+}
+
 /** Every mapping, route, Lambda permission, granted action and environment entry, each as the mutation that removes it. */
 export function mutationsOf(stacks: readonly StackTemplate[]): readonly Mutation[] {
   return stacks.flatMap(({ stackName, template }) =>
@@ -63,7 +81,7 @@ export function mutationsOf(stacks: readonly StackTemplate[]): readonly Mutation
         return resource.Properties.PolicyDocument.Statement.flatMap((statement: Json, at: number) =>
           [statement.Action].flat().map((action: string) => ({
             kind: 'grant',
-            name: named(` ${at} ${action}`),
+            name: named(` ${at} ${shown(statement.Resource)} ${action}`),
             apply: changed(stackName, (resources) => {
               const document = resources[logicalId].Properties.PolicyDocument
               const left = [statement.Action].flat().filter((other: string) => other !== action)

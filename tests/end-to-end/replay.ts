@@ -16,13 +16,19 @@ const nobody = { info: () => undefined, warn: () => undefined, error: () => unde
 export class Replay {
   readonly #requests: readonly AllowedRequest[]
   readonly #invocations: readonly Invocation[]
+  /** What the whole template does not let through, in words: recorded under another one, of settings of its own or of before a change. */
+  readonly leftOut: readonly string[]
 
-  /** Keeps what the whole template lets through: what it does not was recorded under an older one. */
+  /** Keeps what the whole template lets through. */
   constructor(used: UsedWires, whole: Model) {
     const judge = judgeOf(whole)
     const kinds = new Map(used.allowed.map((request) => [kindOf(request), request]))
     this.#requests = [...kinds.values()].filter((request) => judge(request) === undefined)
     this.#invocations = used.invocations.filter((invocation) => whyNot(whole, invocation) === undefined)
+    this.leftOut = [
+      ...[...kinds.values()].map(judge),
+      ...used.invocations.map((invocation) => whyNot(whole, invocation)),
+    ].filter((why) => why !== undefined)
   }
 
   get size(): string {

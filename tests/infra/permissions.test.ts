@@ -46,6 +46,34 @@ describe('permissions of the templates', () => {
     expect(tooWide.map(shown)).toEqual([])
   })
 
+  it('no role is granted the same twice: the loss of one would not be seen', () => {
+    const grants = identity.flatMap(({ at, actions, resources, condition }) =>
+      actions.flatMap((action) =>
+        resources.map((resource) => ({ grant: `${at}: ${action} on ${resource}`, condition })),
+      ),
+    )
+    expect(grants.length).toBeGreaterThan(300)
+    const overlapping = [...Map.groupBy(grants, ({ grant }) => grant)].filter(([, those]) => {
+      const conditions = those.map(({ condition }) => JSON.stringify(condition ?? 'none'))
+      // Under one condition and under another is two; without any it is all that there is.
+      return those.length > 1 && (conditions.includes('"none"') || new Set(conditions).size < those.length)
+    })
+    expect(overlapping.map(([grant]) => grant)).toEqual([])
+  })
+
+  it('what stands in the audit log stays as it is, but for the erasure of its business profile', () => {
+    const changing = /^dynamodb:(UpdateItem|DeleteItem|BatchWriteItem)$/
+    const mayChange = identity.filter(({ actions, resources, condition }) => {
+      const keys = JSON.stringify(condition)
+      return (
+        actions.some((action) => changing.test(action)) &&
+        resources.some((resource) => resource.includes('AccountsTable')) &&
+        (keys === undefined || keys.includes('audit#'))
+      )
+    })
+    expect(mayChange.map(({ at }) => at)).toEqual([expect.stringContaining('WatchdogsEraseRole')])
+  })
+
   it('every action exists', async () => {
     const actions = [...new Set(statements.flatMap((statement) => statement.actions))].filter(
       (action) => !action.includes('*'),

@@ -11,6 +11,8 @@ import { parseSettings } from '../../infra/settings.ts'
 import { openApiDocument } from '../../shared/api/openapi.ts'
 import { httpRoutes } from '../../shared/api/routes.ts'
 import { tableNames, tables } from '../../shared/aws/tables.ts'
+import { knownWire, knownWires } from '../end-to-end/known-wires.ts'
+import { mutationsOf } from '../end-to-end/mutations.ts'
 
 interface Resource {
   readonly Type: string
@@ -140,6 +142,17 @@ describe('the synthesized templates', () => {
       expect(mapping.BisectBatchOnFunctionError).toBe(true)
       expect(mapping.MaximumRetryAttempts).toBeGreaterThan(0)
     }
+  })
+
+  it('have the wires that `mutate-all.ts` knows for needed although nobody misses them', () => {
+    const stacks = [holdfast.stateful, holdfast.controlPlane, holdfast.connector].map((stack) => ({
+      stackName: stack.stackName,
+      path: stack.node.path,
+      template: Template.fromStack(stack).toJSON(),
+    }))
+    const excused = new Set(mutationsOf(stacks).map(knownWire))
+    const idle = knownWires.filter((wire) => !excused.has(wire))
+    expect(idle.map(({ kind, name }) => `${kind} ${name}`)).toEqual([])
   })
 
   it('let browsers of the origins that are set call, with every header of the contract, and read what it answers with', () => {
