@@ -2,7 +2,6 @@
  * Starts the synthesized template: queues, tables, buckets, parameters and secrets, APIs, functions, mappings, events,
  * containers, in that order; stops them in the reverse. What was started when a later phase fails is stopped again.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { consoleExtras } from './console-extras.ts'
@@ -41,6 +40,7 @@ import { startStreamMapping } from './mappings/stream-mapping.ts'
 import { collectMetrics, type EmittedMetrics } from './metrics.ts'
 import { observeLines } from './observed.ts'
 import type { Local, LocalOptions } from './options.ts'
+import { forgetState, keepPort, kmsSecret, readPort } from './state-folder.ts'
 import { lockState } from './state-lock.ts'
 import { synthesize } from './synth.ts'
 import { readAssembly } from './template/assembly.ts'
@@ -48,9 +48,6 @@ import { TemplateError } from './template/errors.ts'
 import { readModel } from './template/model.ts'
 import type { DistributionSpec, FunctionSpec, Model } from './template/specs.ts'
 import { startWhatsAppSimulator, type WhatsAppProcess } from './whatsapp-process.ts'
-
-/** What `fresh` forgets. Built images and assemblies hold no state and stay. */
-const STATE = ['dynamodb', 's3', 'secrets.json', 'checkpoints.json', 'whatsapp', 'demo.json', 'kms-secret']
 
 /** What was started, and how it is stopped again. */
 interface Started {
@@ -101,7 +98,7 @@ async function start(
   const lock = lockState(stateDir)
   undo.push({ part: 'state folder', stop: () => lock.release() })
   await assertFree(options.port)
-  if (options.fresh) for (const name of STATE) rmSync(join(stateDir, name), { recursive: true, force: true })
+  if (options.fresh) forgetState(stateDir)
   const java = findJava(hostEnvironment().javaHome)
 
   // The emulator needs a second or two and nothing of the template.
@@ -121,7 +118,7 @@ async function start(
   const stacks = options.template?.(structuredClone(assembly.stacks)) ?? assembly.stacks
 
   const listener = until('front', await listen(readPort(stateDir)))
-  writeFileSync(join(stateDir, 'front-port'), String(listener.port))
+  keepPort(stateDir, listener.port)
   const secrets = openSecretStore(join(stateDir, 'secrets.json'))
   const model = readModel(
     { ...assembly, stacks },
@@ -483,21 +480,6 @@ async function makeTables(model: Model, port: number, credentials: Credentials):
 
 function withoutStage(url: string, stageName: string): string {
   return url.endsWith(`/${stageName}`) ? url.slice(0, -stageName.length - 1) : url
-}
-
-function readPort(stateDir: string): number | undefined {
-  const file = join(stateDir, 'front-port')
-  const port = existsSync(file) ? Number(readFileSync(file, 'utf8')) : Number.NaN
-  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined
-}
-
-function kmsSecret(stateDir: string): string {
-  const file = join(stateDir, 'kms-secret')
-  if (!existsSync(file)) {
-    mkdirSync(stateDir, { recursive: true })
-    writeFileSync(file, crypto.randomUUID(), { mode: 0o600 })
-  }
-  return readFileSync(file, 'utf8')
 }
 
 function describe(model: Model): string {

@@ -5,39 +5,15 @@
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { makeWASocket, useMultiFileAuthState, WA_CERT_DETAILS, type WASocket } from '@whiskeysockets/baileys'
-import { deviceFolder } from './multi-file.ts'
-import { quietLogger, silenceConsole } from './quiet.ts'
+import { beginPlain, openPlain, tell } from './plain-device.ts'
 
 const [url = '', rootKey = '', folder = '', first = '0', count = '0'] = process.argv.slice(2)
-silenceConsole()
-WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(rootKey, 'hex')
+beginPlain(rootKey)
 
-const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
-tell({
-  event: 'curve',
-  file: createRequire(createRequire(import.meta.url).resolve('libsignal')).resolve('curve25519-js'),
-})
-
-async function open(index: number): Promise<WASocket> {
-  const { state, saveCreds } = await useMultiFileAuthState(join(folder, deviceFolder(index)))
-  const socket = makeWASocket({ waWebSocketUrl: url, auth: state, logger: quietLogger })
-  socket.ev.on('creds.update', () => void saveCreds())
-  return new Promise((resolve) => {
-    socket.ev.on('connection.update', ({ connection, lastDisconnect }) => {
-      if (connection === 'open') resolve(socket)
-      if (connection === 'close') {
-        tell({ event: 'closed', device: index, why: lastDisconnect?.error?.message })
-        process.exit(1)
-      }
-    })
-  })
-}
-
-const sockets = await Promise.all(Array.from({ length: Number(count) }, (_, i) => open(Number(first) + i)))
+const sockets = await Promise.all(
+  Array.from({ length: Number(count) }, (_, i) => openPlain(url, folder, Number(first) + i)),
+)
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = []
