@@ -4,6 +4,8 @@ import { HoldingEnded, type StoreContext, untilStored } from './until-stored.ts'
 
 /** What was accepted so long before another send is in the index of waiting sends by the time that one is looked at. */
 const indexLagMsMax = 60_000
+/** Rows in one read. */
+const readMax = 100
 
 /**
  * Which of a connection's sends are accounted for. A doorbell may get lost or come late, so what comes with a number beyond
@@ -100,7 +102,7 @@ export class AcceptanceOrder {
     for (;;) {
       const ids = this.#unknown(from ?? 0, last, since, looked)
       if (ids.size === 0) return
-      await Promise.all([...ids].map(([seq, whatsappId]) => this.#read(seq, whatsappId)))
+      await this.#read([...ids])
       for (const seq of ids.keys()) looked.add(seq)
     }
   }
@@ -126,12 +128,17 @@ export class AcceptanceOrder {
     return true
   }
 
-  async #read(seq: number, whatsappId: string): Promise<void> {
-    const row = await untilStored(this.#store, 'read a send', () =>
-      this.#messages.getByWhatsappId(this.#ref, whatsappId),
-    )
-    // Under another number: the place was taken twice for it.
-    if (row?.seq === seq) this.#found(row, true)
+  async #read(places: readonly (readonly [seq: number, whatsappId: string])[]): Promise<void> {
+    for (let at = 0; at < places.length; at += readMax) {
+      const some = places.slice(at, at + readMax)
+      const ids = some.map(([, whatsappId]) => whatsappId)
+      const rows = await untilStored(this.#store, 'read sends', () => this.#messages.getByWhatsappIds(this.#ref, ids))
+      for (const [seq, whatsappId] of some) {
+        const row = rows.get(whatsappId)
+        // Under another number: the place was taken twice for it.
+        if (row?.seq === seq) this.#found(row, true)
+      }
+    }
   }
 
   #found(row: OutboundRow, consistent: boolean): void {

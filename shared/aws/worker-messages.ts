@@ -68,7 +68,7 @@ function stepChange(step: SendStep, epoch: Epoch, waits: boolean): Change {
 }
 
 /**
- * The connector's side. `getOutbound` 1 RCU, `getOutbounds` as much for each, `listWaiting` and
+ * The connector's side. `getOutbound` 1 RCU, `getOutbounds` and `getByWhatsappIds` as much for each, `listWaiting` and
  * `listWaitingOf` 0.5 RCU per 4 KB, `step` 6 WCU where it ends waiting and 2 after
  * that, `note` and `claim` 3 WCU, `putInbound` 3 WCU.
  */
@@ -78,6 +78,12 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
   async function readOutbound(ref: ConnectionRef, key: string): Promise<OutboundRow | undefined> {
     const row = await readMessage(store, ref, key)
     return row?.direction === 'outbound' ? row : undefined
+  }
+
+  async function readOutbounds(ref: ConnectionRef, keys: readonly string[]): Promise<readonly OutboundRow[]> {
+    const named = keys.map((key) => itemKey(ref, key))
+    const rows = (await readBatch(store, named, 'consistent')).map(toRow)
+    return rows.filter((row) => row.direction === 'outbound')
   }
 
   function write(ref: ConnectionRef, key: string, change: Change, waits: boolean) {
@@ -90,11 +96,14 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
     receipt: (...told) => receipt(...told),
     getOutbound: (ref, messageId) => readOutbound(ref, messageKey(messageId)),
     async getOutbounds(ref, messageIds) {
-      const keys = messageIds.map((messageId) => itemKey(ref, messageKey(messageId)))
-      const rows = (await readBatch(store, keys, 'consistent')).map(toRow)
-      return new Map(rows.flatMap((row) => (row.direction === 'outbound' ? [[row.messageId, row] as const] : [])))
+      const rows = await readOutbounds(ref, messageIds.map(messageKey))
+      return new Map(rows.map((row) => [row.messageId, row]))
     },
     getByWhatsappId: (ref, whatsappId) => readOutbound(ref, outboundKey(whatsappId)),
+    async getByWhatsappIds(ref, whatsappIds) {
+      const rows = await readOutbounds(ref, whatsappIds.map(outboundKey))
+      return new Map(rows.map((row) => [row.whatsappId, row]))
+    },
     listWaiting: (partition) => listWaiting(store, partition),
     listWaitingOf: (ref, partition, range) => listWaitingOf(store, ref, partition, range),
 

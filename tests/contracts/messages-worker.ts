@@ -60,6 +60,10 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
         expect(await worker.getOutbounds(ref, [...ids, 'msg_unknown'])).toEqual(
           new Map(rows.map((row) => [row.messageId, row])),
         )
+        const whatsappIds = [...rows, other].map(({ whatsappId }) => whatsappId)
+        expect(await worker.getByWhatsappIds(ref, [...whatsappIds, 'unknown'])).toEqual(
+          new Map(rows.map((row) => [row.whatsappId, row])),
+        )
       })
 
       test('a note is set, cleared, and goes when waiting ends', async () => {
@@ -330,6 +334,7 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
         expect(await worker.getOutbounds(ref, [received().messageId])).toEqual(new Map())
         expect(await worker.getOutbound(ref, received().messageId)).toBeUndefined()
         expect(await worker.getByWhatsappId(ref, received().whatsappId)).toBeUndefined()
+        expect(await worker.getByWhatsappIds(ref, [received().whatsappId])).toEqual(new Map())
       })
     })
   })

@@ -89,7 +89,7 @@ export class Breakages {
 
   messages(store: WorkerMessages): WorkerMessages {
     if (this.mistake === 'gaps-unseen') {
-      return { ...store, getByWhatsappId: async () => undefined, listWaitingOf: async () => [] }
+      return { ...store, getByWhatsappIds: async () => new Map(), listWaitingOf: async () => [] }
     }
     if (this.mistake === 'claim-unchecked') return { ...store, claim: async () => ({ kind: 'claimed', claims: 1 }) }
     if (this.mistake === 'schedule-unheeded') {

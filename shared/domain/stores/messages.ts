@@ -157,6 +157,8 @@ export interface WorkerMessages {
   ): Promise<boolean>
   /** For retry receipts: what was sent under that id. */
   getByWhatsappId(ref: ConnectionRef, whatsappId: string): Promise<OutboundRow | undefined>
+  /** Those that exist, of a hundred at most, by WhatsApp's id. Consistent reads. */
+  getByWhatsappIds(ref: ConnectionRef, whatsappIds: readonly string[]): Promise<ReadonlyMap<string, OutboundRow>>
 }
 
 /** Finds what a message refers to, in either direction. Consistent. */

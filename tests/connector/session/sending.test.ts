@@ -408,9 +408,16 @@ describe('sends whose doorbell got lost', () => {
     const all = Array.from({ length: 12 }, (_, n) => `msg_${n + 1}`)
     const session = await stage.worker().restore(ref)
     for (const id of all.slice(0, -1)) stage.send(ref, id)
+    let reads = 0
+    stage.fate = (call) => {
+      if (call === 'messages.get') reads += 1
+      return {}
+    }
     session.enqueue(stage.send(ref, 'msg_12'))
     await stage.clock.passTime(100)
     expect(stage.whatsapp.device(ref).arrived).toEqual(ids(...all))
+    // Each row names four, which are read together.
+    expect(reads).toBe(3)
   })
 
   test('also where an earlier worker took the doorbell and died', async () => {

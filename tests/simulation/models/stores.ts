@@ -164,6 +164,11 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
         const rows = messageIds.map((messageId) => find(ref, whatsappIdOf(messageId)))
         return new Map(rows.flatMap((row) => (row === undefined ? [] : [[row.messageId, row] as const])))
       }),
+    getByWhatsappIds: (ref, whatsappIds) =>
+      request(network, 'messages.get', ref, () => {
+        const rows = whatsappIds.map((whatsappId) => find(ref, whatsappId))
+        return new Map(rows.flatMap((row) => (row === undefined ? [] : [[row.whatsappId, row] as const])))
+      }),
     getByWhatsappId: (ref, whatsappId) => request(network, 'messages.get', ref, () => find(ref, whatsappId)),
     listWaiting: (partition) => request(network, 'messages.listWaiting', undefined, () => tables.waiting(partition)),
     listWaitingOf: (ref, partition, { after, before }) =>
