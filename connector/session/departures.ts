@@ -5,9 +5,8 @@ import type { People } from './people.ts'
 import type { RestrictedChats } from './restricted-chats.ts'
 import { isLeaving, type SendEntry } from './send-entry.ts'
 import type { SendList } from './send-list.ts'
+import { notedWaitMs } from './send-notes.ts'
 
-/** A wait that is worth a sentence, and long enough to be cancelled. */
-const notedWaitMs = 5_000
 const goes = { kind: 'go' } as const
 type PaceWait = Extract<ReturnType<Pacing['decide']>, { kind: 'wait' }>
 

@@ -14,7 +14,7 @@ import type { RowTurns } from './row-turns.ts'
 import { atTime, type SendEntry } from './send-entry.ts'
 import { expired, newChatsRestricted, rejected, unconfirmed } from './send-failures.ts'
 import { SendList } from './send-list.ts'
-import { SendNotes } from './send-notes.ts'
+import { notedWaitMs, SendNotes } from './send-notes.ts'
 import { SendSteps } from './send-steps.ts'
 import { type StoreContext, within } from './until-stored.ts'
 
@@ -55,6 +55,8 @@ export class Outbox {
   #auth: AuthState | undefined
   /** Runs while sends wait for a socket. */
   #asking: Timer | undefined
+  /** Runs while sends wait for a socket, until they say so. */
+  #noting: Timer | undefined
   /** Runs while new chats are restricted. */
   #restriction: Timer | undefined
   #finishing = false
@@ -137,7 +139,7 @@ export class Outbox {
     if (deadlineAt <= clock.now()) this.#expire(entry)
     else if (this.#mode.kind === 'refuse') this.#refuse(entry, this.#mode.code, this.#mode.message)
     else if (this.#mode.kind === 'hold') {
-      this.#note(entry, this.#mode.note)
+      this.#noteLater()
       this.#askLater()
     } else this.#look()
     return this.#list.has(entry) && entry.due === undefined
@@ -150,9 +152,7 @@ export class Outbox {
     this.#mode = mode
     if (mode.kind === 'refuse') {
       for (const entry of [...this.#list.all()]) this.#refuse(entry, mode.code, mode.message)
-    } else if (before.kind !== 'hold' || before.note !== mode.note) {
-      for (const entry of this.#list.waiting) this.#note(entry, mode.note)
-    }
+    } else if (before.kind !== 'hold' || before.note !== mode.note) this.#noteLater()
     this.#askLater()
   }
 
@@ -178,14 +178,15 @@ export class Outbox {
   /** The auth state is loaded: it says of which sends bytes may have left. The others can be cancelled from now on. */
   knows(auth: AuthState): void {
     this.#learn(auth)
-    if (this.#mode.kind !== 'hold') return
-    for (const entry of this.#list.waiting) this.#note(entry, this.#mode.note)
+    this.#noteLater()
   }
 
   /** A socket is open: what waits goes, what was not acknowledged goes again under its id. */
   opened(socket: WhatsAppSocket, auth: AuthState): void {
     this.#lost()
     this.#mode = { kind: 'flow' }
+    this.#noting?.cancel()
+    this.#noting = undefined
     this.#people.use(socket)
     this.#delivery = new Delivery({
       ref: this.#ref,
@@ -256,6 +257,7 @@ export class Outbox {
   /** At once: no further timers, no further sends. */
   stop(): void {
     this.#asking?.cancel()
+    this.#noting?.cancel()
     this.#restriction?.cancel()
     this.#pacing.stop()
     this.#list.clear()
@@ -315,7 +317,7 @@ export class Outbox {
       this.#look()
       return
     }
-    if (this.#mode.kind === 'hold') this.#note(entry, this.#mode.note)
+    this.#noteLater()
     this.#listener.onWaiting()
   }
 
@@ -382,6 +384,19 @@ export class Outbox {
       this.#notes.forget(whatsappId)
     }
     this.#list.tellIfQuiet()
+  }
+
+  /**
+   * What waits for the connection says so where that takes a while. Most connections are open again before, and a new owner
+   * of many waiting sends has better to do than to write twice to each of them.
+   */
+  #noteLater(): void {
+    if (this.#noting !== undefined || this.#mode.kind !== 'hold' || this.#list.waiting.length === 0) return
+    this.#noting = this.#store.clock.after(notedWaitMs, () => {
+      this.#noting = undefined
+      if (this.#mode.kind !== 'hold') return
+      for (const entry of this.#list.waiting) this.#note(entry, this.#mode.note)
+    })
   }
 
   /** What is not due says so by its time. */

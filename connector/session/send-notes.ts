@@ -2,6 +2,9 @@ import type { WorkerMessages } from '../../shared/domain/stores/messages.ts'
 import type { ConnectionRef } from '../../shared/domain/words.ts'
 import type { StoreContext } from './until-stored.ts'
 
+/** A wait that is worth a sentence, and long enough to be cancelled. */
+export const notedWaitMs = 5_000
+
 /**
  * Sentences on waiting sends, such as "The connection is being restored." A courtesy: one at a time, tried once, and not
  * written to a send that went meanwhile.

@@ -41,7 +41,7 @@ describe('waiting', () => {
     stage.whatsapp.socket(ref).end({ statusCode: 428 })
     stage.whatsapp.latencyMs = 60_000
     session.enqueue(stage.send(ref, 'msg_1'))
-    await stage.clock.passTime(1_000)
+    await stage.clock.passTime(6_000)
     expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({ heldAt: expect.any(String) })
   })
 
@@ -126,15 +126,17 @@ describe('sends', () => {
     expect(stage.whatsapp.device(ref).arrived).toEqual(ids('msg_1', 'msg_2', 'msg_3', 'msg_4'))
   })
 
-  test('a send for a connection that is down waits for its open event, not a moment longer, and says so', async () => {
+  test('a send for a connection that is down waits for its open event, not a moment longer, and after five seconds says so', async () => {
     const stage = new Stage()
     const ref = stage.connection('a')
-    stage.whatsapp.latencyMs = 3_000
+    stage.whatsapp.latencyMs = 7_000
     const worker = stage.worker()
     const session = worker.session(ref)
     session.start('restore')
     session.enqueue(stage.send(ref, 'msg_1'))
-    await stage.clock.passTime(2_900)
+    await stage.clock.passTime(4_900)
+    expect(stage.tables.outbound(ref, 'msg_1').note).toBeUndefined()
+    await stage.clock.passTime(2_000)
     expect(stage.tables.outbound(ref, 'msg_1')).toMatchObject({
       status: 'queued',
       note: 'The connection is being restored.',
@@ -142,6 +144,26 @@ describe('sends', () => {
     await stage.clock.passTime(200)
     expect(stage.tables.outbound(ref, 'msg_1').status).toBe('sent')
     expect(stage.tables.outbound(ref, 'msg_1').note).toBeUndefined()
+  })
+
+  test('a restore of moments writes to none of the sends that wait for it', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    stage.whatsapp.latencyMs = 1_000
+    const all = Array.from({ length: 20 }, (_, n) => `msg_${n + 1}`)
+    for (const id of all) stage.send(ref, id)
+    const calls: string[] = []
+    stage.fate = (call) => {
+      calls.push(call)
+      return {}
+    }
+    const session = stage.worker().session(ref)
+    for (const id of all) session.enqueue(stage.tables.outbound(ref, id))
+    session.start('restore')
+    await stage.clock.passTime(3_000)
+    expect(stage.whatsapp.device(ref).arrived).toEqual(ids(...all))
+    expect(calls).toContain('messages.step')
+    expect(calls).not.toContain('messages.note')
   })
 
   test('a missing ack probes at once; a dead socket is replaced, and the send goes again under its id exactly once', async () => {
