@@ -4,6 +4,7 @@ import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge
 import type { LocalOptions } from '../../local/engine/options.ts'
 import { type Answer, type Frame, type Phones, phones, type Rest, rest } from '../end-to-end/callers.ts'
 import { type RunningPlace, startPlace } from '../end-to-end/place.ts'
+import { ok, persistently } from './asking.ts'
 import { Observer } from './observer.ts'
 
 /** One linked phone. */
@@ -53,7 +54,6 @@ export interface Fault {
 }
 
 const pairingsAtOnce = 6
-const triesMax = 5
 const phonesFrom = 15_552_000_000
 /** What the simulator says of a QR whose client has gone on to another one, or has left. */
 const pastCodes: ReadonlySet<string> = new Set(['qr_not_offered', 'client_gone'])
@@ -293,19 +293,4 @@ export class Fleet {
   async signal(task: Task, signal: string): Promise<void> {
     ok(await this.place.control.post(`/tasks/${task.taskId}/kill`, { signal }))
   }
-}
-
-/** Who is busy, or was asked too often, is asked again, as callers should. */
-async function persistently(ask: () => Promise<Answer>): Promise<Answer> {
-  for (let tries = 1; ; tries += 1) {
-    const answer = await ask()
-    if ((answer.status < 500 && answer.status !== 429) || tries === triesMax) return answer
-    await delay(1_000 * Number(answer.headers.get('retry-after') ?? 1))
-  }
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a caller reads JSON; the assertions say what must be in it
-export function ok(answer: Answer): any {
-  if (answer.status >= 300) throw new Error(`expected success, got ${answer.status} ${JSON.stringify(answer.body)}`)
-  return answer.body
 }

@@ -5,8 +5,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { ok } from './asking.ts'
 import { AuthStorage } from './auth-storage.ts'
-import { Fleet, type Line, ok } from './fleet.ts'
+import { Fleet, type Line } from './fleet.ts'
 import { seeded } from './seeded.ts'
 import { Traffic } from './traffic.ts'
 

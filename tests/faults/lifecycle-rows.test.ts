@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { StackTemplate } from '../../local/engine/template/assembly.ts'
+import { ok } from './asking.ts'
 import { AuthStorage } from './auth-storage.ts'
-import { Fleet, type Line, ok } from './fleet.ts'
+import { Fleet, type Line } from './fleet.ts'
 import { scale } from './scale.ts'
 
 const maxAttempts = 5

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ok } from './asking.ts'
 import { AuthStorage } from './auth-storage.ts'
-import { Fleet, type Line, ok, type Task } from './fleet.ts'
+import { Fleet, type Line, type Task } from './fleet.ts'
 import { killAtRandomMoments } from './kills.ts'
 import { scale } from './scale.ts'
 import { seeded } from './seeded.ts'

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import type { Answer, Frame } from '../end-to-end/callers.ts'
-import { type Fleet, type Line, ok } from '../faults/fleet.ts'
+import { ok } from '../faults/asking.ts'
+import type { Fleet, Line } from '../faults/fleet.ts'
 import { size } from './size.ts'
 
 const ways = ['rest', 'standard', 'fifo'] as const

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Fleet, ok } from '../faults/fleet.ts'
+import { ok } from '../faults/asking.ts'
+import type { Fleet } from '../faults/fleet.ts'
 
 /**
  * Kills workers, one at a time, at moments that progress decides: after so many accepted messages, whatever the machine's pace.

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Fleet, type Line, ok } from '../faults/fleet.ts'
+import { ok } from '../faults/asking.ts'
+import { Fleet, type Line } from '../faults/fleet.ts'
 
 const sendTimeoutMs = 6_000
 
