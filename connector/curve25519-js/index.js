@@ -20,6 +20,7 @@ const KEY_BYTES = 32
 const SIGNATURE_BYTES = 64
 const RANDOM_BYTES = 64
 const SIGN_BIT = 0x80
+const GOOD_SIGNATURES_MAX = 64
 
 // RFC 8410: everything in a DER-encoded key of these curves but its last 32 bytes is constant.
 const X25519_PRIVATE_DER = Buffer.from('302e020100300506032b656e04220420', 'hex')
@@ -131,12 +132,24 @@ function sign(secretKey, msg, opt_random) {
   return signature
 }
 
+// The signatures that were good last. A server shows the same certificates at every login.
+const goodSignatures = new Set()
+
+function remembered(publicKey, msg, signature) {
+  const name = createHash('sha256').update(publicKey).update(signature).update(msg).digest('latin1')
+  if (goodSignatures.has(name)) return true
+  if (!signatureMatches(publicKey, msg, signature)) return false
+  if (goodSignatures.size >= GOOD_SIGNATURES_MAX) goodSignatures.delete(goodSignatures.keys().next().value)
+  goodSignatures.add(name)
+  return true
+}
+
 /** True for a good signature. Throws for a bad one: callers that only catch, such as Baileys, would otherwise accept it. */
 function verify(publicKey, msg, signature) {
   requireBytes('message', msg)
   requireBytes('signature', signature, SIGNATURE_BYTES)
   requireBytes('public key', publicKey, KEY_BYTES)
-  if (!signatureMatches(publicKey, msg, signature)) {
+  if (!remembered(publicKey, msg, signature)) {
     throw new Error('bad signature: not made for this message by the holder of this public key')
   }
   return true

@@ -50,6 +50,24 @@ test('curve keys are what they were, one that is none is refused with its trace,
   expect(Error.stackTraceLimit).toBeGreaterThan(0)
 })
 
+test('a curve key is made once, by its bytes and its kind; one that is bigger is made each time', () => {
+  useKeyObjects()
+  const pair = () => crypto.generateKeyPairSync('x25519')
+  const secret = ({ privateKey }: ReturnType<typeof pair>) => privateKey.export({ format: 'der', type: 'pkcs8' })
+  const made = (key: Buffer) => crypto.createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+  const [mine, other] = [secret(pair()), secret(pair())]
+  expect(made(Buffer.from(mine))).toBe(made(mine))
+  expect(made(other)).not.toBe(made(mine))
+  expect(made(other).export({ format: 'der', type: 'pkcs8' })).toEqual(other)
+  const open = pair().publicKey.export({ format: 'der', type: 'spki' })
+  expect(crypto.createPublicKey({ key: open, format: 'der', type: 'spki' }).type).toBe('public')
+  for (let i = 0; i < 300; i++) made(secret(pair()))
+  expect(made(mine).export({ format: 'der', type: 'pkcs8' })).toEqual(mine)
+  const { privateKey: big } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const bigger = big.export({ format: 'der', type: 'pkcs8' })
+  expect(made(bigger)).not.toBe(made(bigger))
+})
+
 test('named imports of modules that were loaded before see it as well', async () => {
   useKeyObjects()
   const { createHmac: named } = await import('node:crypto')
