@@ -5,6 +5,7 @@ import { type NodeProcess, stopAll } from './children.ts'
 import { linkedDevices } from './linked-devices.ts'
 import type { BenchOptions } from './options.ts'
 import { cpuSeconds } from './process-figures.ts'
+import { startQuickServices } from './quick-services.ts'
 import type { Figures, Target } from './report.ts'
 import { type Simulator, startSimulator } from './simulator.ts'
 import { restoredAll, startStack } from './stack.ts'
@@ -32,7 +33,7 @@ async function restoreOf(
   progress: (message: string) => void,
 ): Promise<void> {
   const linked = await linkedDevices(count, progress)
-  const [simulator, stack] = await Promise.all([startSimulator(linked.serverState()), startStack()])
+  const [simulator, stack] = await Promise.all([startSimulator(linked.serverState()), startStack(startQuickServices)])
   const baseline = baselineOf(linked.devices)
   try {
     const { url, rootKey, control } = simulator

@@ -1,7 +1,10 @@
 /**
  * How large the scenarios are. As a rule small enough for every run of the tests; the long version:
  *
- *   HOLDFAST_CONNECTIONS=50 HOLDFAST_SENDS=5000 HOLDFAST_INBOUND=1000 HOLDFAST_BY_THE_CLOCK=1 npm test -- tests/guarantees
+ *   HOLDFAST_CONNECTIONS=50 HOLDFAST_SENDS=5000 HOLDFAST_INBOUND=1000 HOLDFAST_BY_THE_CLOCK=1 HOLDFAST_STROKES=10 \
+ *   HOLDFAST_BOUND_MS=300000 npm run test:scenarios -- tests/guarantees/messages.test.ts
+ *
+ * It takes half an hour. With TMPDIR in memory, as in /dev/shm, the emulated tables cost no time at the disk.
  */
 const number = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise)
 
