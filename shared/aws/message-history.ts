@@ -106,14 +106,14 @@ interface ItemKey {
 const itemAt = (connectionKey: string, key: string): ItemKey => ({ connectionKey, key })
 const nameOf = ({ connectionKey, key }: ItemKey): string => `${connectionKey} ${key}`
 
-/** At most `pageMax` items. */
+/** At most `pageMax` items. One that is named twice is there twice: DynamoDB would refuse the whole request. */
 export async function readBatch(
   { documents, table }: StoreTable,
   wanted: readonly ItemKey[],
   reading: 'consistent' | 'eventual',
 ): Promise<readonly Item[]> {
   const items = new Map<string, Item>()
-  let keys = [...wanted]
+  let keys = [...new Map(wanted.map((key) => [nameOf(key), key])).values()]
   for (let tries = 1; keys.length > 0; tries++) {
     const request = { Keys: keys, ConsistentRead: reading === 'consistent' }
     const { Responses, UnprocessedKeys } = await documents.send(

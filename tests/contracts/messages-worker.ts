@@ -61,9 +61,11 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
           new Map(rows.map((row) => [row.messageId, row])),
         )
         const whatsappIds = [...rows, other].map(({ whatsappId }) => whatsappId)
-        expect(await worker.getByWhatsappIds(ref, [...whatsappIds, 'unknown'])).toEqual(
+        // A predecessor is named twice where its place was taken twice.
+        expect(await worker.getByWhatsappIds(ref, [...whatsappIds, 'unknown', ...whatsappIds])).toEqual(
           new Map(rows.map((row) => [row.whatsappId, row])),
         )
+        expect((await worker.getOutbounds(ref, [...ids, ...ids])).size).toBe(rows.length)
       })
 
       test('a note is set, cleared, and goes when waiting ends', async () => {

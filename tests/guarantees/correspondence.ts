@@ -79,7 +79,7 @@ export class Correspondence {
   }
 
   /** Sends so many through each way of each line, chats side by side, each in its order. `progress`: after each that is accepted. */
-  async write(perChat: number, progress: () => void = () => undefined): Promise<void> {
+  async write(perChat: number, progress: () => Promise<void> = async () => undefined): Promise<void> {
     this.#startedAt = performance.now()
     await Promise.all(
       this.#chats.map(async (chat) => {
@@ -89,7 +89,7 @@ export class Correspondence {
           await this.#inTurn(() => (chat.way === 'rest' ? this.#call(chat, String(texts[0])) : this.#post(chat, texts)))
           chat.texts.push(...texts)
           sent += count
-          progress()
+          await progress()
         }
       }),
     )
@@ -167,7 +167,7 @@ export class Correspondence {
   }
 
   /** So many from each customer to its line. */
-  async receive(perChat: number, progress: () => void = () => undefined): Promise<void> {
+  async receive(perChat: number, progress: () => Promise<void> = async () => undefined): Promise<void> {
     this.#startedAt = performance.now()
     await Promise.all(
       this.#chats.map(async ({ line, customer, way }) => {
@@ -175,7 +175,7 @@ export class Correspondence {
           const text = `${this.name} ${line.device} in ${way} ${i}`
           await this.#inTurn(() => this.#fleet.phones.send(customer, line.phoneNumber, text))
           this.#received.set(text, line)
-          progress()
+          await progress()
         }
       }),
     )

@@ -17,6 +17,8 @@ export class Disturbance {
   readonly #deployAt: number | undefined
   readonly #betweenMs: readonly [number, number] | undefined
   readonly #ended = new AbortController()
+  /** Told of the next stroke. */
+  readonly #waiting: (() => void)[] = []
 
   constructor(
     fleet: Fleet,
@@ -45,9 +47,14 @@ export class Disturbance {
     return this.#strokes
   }
 
-  readonly progress = (): void => {
-    if (this.#betweenMs !== undefined) return
+  /** After each step. Resolves when the next one may be: by the clock, when so many strokes have fallen as are due by then. */
+  readonly progress = async (): Promise<void> => {
     this.#done += 1
+    if (this.#betweenMs !== undefined) {
+      const due = Math.floor(this.#done / this.#every)
+      while (this.#strokes < due && !this.#ended.signal.aborted) await this.#fell()
+      return
+    }
     if (this.#done % this.#every !== 0) return
     this.#work = this.#work.then(() => this.#strike())
     // Told by `over`.
@@ -58,6 +65,11 @@ export class Disturbance {
   over(): Promise<void> {
     this.#ended.abort()
     return this.#work
+  }
+
+  /** The next stroke; rejects if it could not fall. */
+  #fell(): Promise<void> {
+    return Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), this.#work])
   }
 
   async #byTheClock([least, most]: readonly [number, number]): Promise<void> {
@@ -71,6 +83,7 @@ export class Disturbance {
 
   async #strike(): Promise<void> {
     this.#strokes += 1
+    for (const tell of this.#waiting.splice(0)) tell()
     if (this.#strokes === this.#deployAt) {
       ok(await this.#fleet.place.control.post('/services/connector/deploy', {}))
       return

@@ -65,7 +65,7 @@ describe(`${inbound} messages come in on ${connections} connections, seed ${seed
           const text = `to ${phoneNumber}: ${n}`
           await fleet.phones.send(customer, phoneNumber, text)
           sent.get(connectionId)?.push(text)
-          disturbance.progress()
+          await disturbance.progress()
         }
       }),
     )

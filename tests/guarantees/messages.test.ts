@@ -118,6 +118,7 @@ describe(
       const disturbance = disturb(connections * 3 * perInboundChat)
       await correspondence.receive(perInboundChat, disturbance.progress)
       await disturbance.over()
+      expect(disturbance.strokes).toBeGreaterThanOrEqual(strokes)
       await allWell(correspondence, disturbance.strokes)
     })
 
