@@ -52,6 +52,7 @@ export function afterEnd(
       // Ended as if the lease were lost, while it is held: its auth state could not be kept durable. Read anew, it may be.
       return afterEnd(state, 'connection_lost', detail, circumstances, [...before, { kind: 'release_auth' }])
     case 'stop':
+      if (cause === 'logged_out' && isHalfPaired(state)) return pairAnew(state, ended)
       return stop(state, rule.next.shows, {
         authState: rule.next.authState,
         alarm: rule.alarm,
@@ -84,6 +85,22 @@ export function afterEnd(
         cause === 'client_outdated' ? [...ended, { kind: 'refresh_client_version' }] : ended,
       )
   }
+}
+
+/** An earlier worker stored the new identity and ended before its answer to WhatsApp was out. */
+function isHalfPaired({ everLinked, pairing, identity }: LifecycleState): boolean {
+  return !everLinked && pairing !== undefined && identity === 'linked'
+}
+
+/** WhatsApp knows nothing of the device: the person, whose phone said the same, finds a new code where the old one was. */
+function pairAnew(state: LifecycleState, ended: readonly Effect[]): Transition {
+  const view = viewOf({ status: 'qr_pending', reason: 'pairing_requested' })
+  return requestLogin({ ...state, shown: view, identity: 'unlinked', failures: 0 }, 'first', 'pairing', [
+    ...ended,
+    { kind: 'archive_auth' },
+    { kind: 'write', change: { ...changeOf(view), ...noCodes, opening: null } },
+    { kind: 'log', level: 'warn', message: 'The device was not linked to its end. Asking for a new code' },
+  ])
 }
 
 function tryOf(state: LifecycleState, otherwise: Try): Try {

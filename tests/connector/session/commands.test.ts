@@ -70,6 +70,21 @@ describe('linking a device', () => {
     expect(stage.tables.row(ref)).toMatchObject({ status: 'qr_pending', reason: 'waiting_for_scan' })
   })
 
+  test('a worker that dies before its answer to the scan was out leaves a device that WhatsApp does not know: a new code is shown', async () => {
+    const stage = new Stage()
+    const ref = stage.unlinked('a')
+    const first = await stage.worker('w1', 1).restore(ref)
+    const { state } = stage.whatsapp.socket(ref).request
+    first.terminate()
+    stage.auth.paired(state)
+    stage.whatsapp.device(ref).next.push({ statusCode: 401 })
+    await stage.worker('w2', 2).restore(ref)
+    await stage.clock.passTime(1_000)
+    expect(stage.tables.row(ref)).toMatchObject({ status: 'qr_pending', reason: 'waiting_for_scan' })
+    expect(stage.tables.statuses(ref)).not.toContain('disconnected/logged_out')
+    expect(stage.auth.created.get('bp_1#con_a')).toBe(2)
+  })
+
   test('a worker that dies between pairing and its row loses nothing: the next one logs in', async () => {
     const stage = new Stage()
     const ref = stage.unlinked('a')
