@@ -135,7 +135,7 @@ function sign(secretKey, msg, opt_random) {
 // The signatures that were good last. A server shows the same certificates at every login.
 const goodSignatures = new Set()
 
-function remembered(publicKey, msg, signature) {
+function isGood(publicKey, msg, signature) {
   const name = createHash('sha256').update(publicKey).update(signature).update(msg).digest('latin1')
   if (goodSignatures.has(name)) return true
   if (!signatureMatches(publicKey, msg, signature)) return false
@@ -149,7 +149,7 @@ function verify(publicKey, msg, signature) {
   requireBytes('message', msg)
   requireBytes('signature', signature, SIGNATURE_BYTES)
   requireBytes('public key', publicKey, KEY_BYTES)
-  if (!remembered(publicKey, msg, signature)) {
+  if (!isGood(publicKey, msg, signature)) {
     throw new Error('bad signature: not made for this message by the holder of this public key')
   }
   return true

@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { Stage } from './stage.ts'
 
+/** The scan came and the new identity is stored; the row does not know of it. */
+async function diedWhilePairing() {
+  const stage = new Stage()
+  const ref = stage.unlinked('a')
+  const first = await stage.worker('w1', 1).restore(ref)
+  const { state } = stage.whatsapp.socket(ref).request
+  first.terminate()
+  stage.auth.paired(state)
+  return { stage, ref }
+}
+
 describe('linking a device', () => {
   test('shows a QR, takes the scan, restarts at once after 515, and is connected', async () => {
     const stage = new Stage()
@@ -71,12 +82,7 @@ describe('linking a device', () => {
   })
 
   test('a worker that dies before its answer to the scan was out leaves a device that WhatsApp does not know: a new code is shown', async () => {
-    const stage = new Stage()
-    const ref = stage.unlinked('a')
-    const first = await stage.worker('w1', 1).restore(ref)
-    const { state } = stage.whatsapp.socket(ref).request
-    first.terminate()
-    stage.auth.paired(state)
+    const { stage, ref } = await diedWhilePairing()
     stage.whatsapp.device(ref).next.push({ statusCode: 401 })
     await stage.worker('w2', 2).restore(ref)
     await stage.clock.passTime(1_000)
@@ -86,12 +92,7 @@ describe('linking a device', () => {
   })
 
   test('a worker that dies between pairing and its row loses nothing: the next one logs in', async () => {
-    const stage = new Stage()
-    const ref = stage.unlinked('a')
-    const first = await stage.worker('w1', 1).restore(ref)
-    const { state } = stage.whatsapp.socket(ref).request
-    first.terminate()
-    stage.auth.paired(state)
+    const { stage, ref } = await diedWhilePairing()
     await stage.worker('w2', 2).restore(ref)
     expect(stage.tables.row(ref)).toMatchObject({ status: 'connected' })
     expect(stage.tables.row(ref).linkedAt).toBeDefined()
