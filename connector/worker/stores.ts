@@ -1,7 +1,8 @@
 import { authStore } from '../../shared/aws/auth.ts'
-import { objectClient, pollingQueueClient, queueClient } from '../../shared/aws/clients.ts'
+import { objectClient } from '../../shared/aws/clients.ts'
 import { workerConnections } from '../../shared/aws/connections.ts'
 import { directDocumentClient } from '../../shared/aws/direct-documents.ts'
+import { directPollingClient, directQueueClient } from '../../shared/aws/direct-queues.ts'
 import { doorbellQueue } from '../../shared/aws/doorbells.ts'
 import { fleetStore } from '../../shared/aws/fleet.ts'
 import { mediaStore } from '../../shared/aws/media.ts'
@@ -62,8 +63,8 @@ export function openStores(config: Config, leaseValid: () => boolean): Stores {
       table: config.FLEET_TABLE,
     }),
     doorbells: doorbellQueue({
-      queues: queueClient({ region, mayCall }),
-      polling: pollingQueueClient({ region, sockets: config.PARTITION_COUNT, mayCall }),
+      queues: directQueueClient({ region, mayCall }),
+      polling: directPollingClient({ region, sockets: config.PARTITION_COUNT, mayCall }),
       partitionQueuePrefix: config.PARTITION_QUEUE_PREFIX,
       deadLetterQueueUrl: config.DOORBELL_DLQ_URL,
     }),

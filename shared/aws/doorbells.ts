@@ -4,14 +4,14 @@ import {
   DeleteMessageBatchCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
-  type SQSClient,
 } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
 import type { Doorbell, DoorbellQueue, DoorbellRinger, ReceivedDoorbell } from '../domain/stores/doorbell.ts'
 import { assertNever, chatPresences, commandKinds, type PartitionId } from '../domain/words.ts'
+import type { QueueSender } from './direct-queues.ts'
 
 export interface PartitionQueues {
-  readonly queues: SQSClient
+  readonly queues: QueueSender
   /** `<prefix>partition-<n>.fifo` is the URL of partition n's queue. */
   readonly partitionQueuePrefix: string
 }
@@ -120,7 +120,7 @@ export function doorbellQueue({
   polling,
   partitionQueuePrefix,
   deadLetterQueueUrl,
-}: PartitionQueues & { readonly polling: SQSClient; readonly deadLetterQueueUrl: string }): DoorbellQueue {
+}: PartitionQueues & { readonly polling: QueueSender; readonly deadLetterQueueUrl: string }): DoorbellQueue {
   /**
    * A receipt that SQS no longer knows is no failure: its message went to another poll, and the row decides there. What
    * SQS itself could not do is asked for once more.

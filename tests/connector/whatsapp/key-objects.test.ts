@@ -68,6 +68,37 @@ test('a curve key is made once, by its bytes and its kind; one that is bigger is
   expect(made(bigger)).not.toBe(made(bigger))
 })
 
+test('a pair that is asked for in DER is one, by its bytes too, and other ways to ask are left to Node', () => {
+  useKeyObjects()
+  const encodings = {
+    publicKeyEncoding: { format: 'der', type: 'spki' },
+    privateKeyEncoding: { format: 'der', type: 'pkcs8' },
+  } as const
+  // Node's types give key objects for this way to ask.
+  const inDer = (type: 'x25519') =>
+    crypto.generateKeyPairSync(type, encodings) as unknown as Record<'publicKey' | 'privateKey', Buffer>
+  const pairs = [inDer('x25519'), inDer('x25519')]
+  for (const { publicKey, privateKey } of pairs) {
+    const secret = crypto.createPrivateKey({ key: privateKey, format: 'der', type: 'pkcs8' })
+    const open = crypto.createPublicKey({ key: publicKey, format: 'der', type: 'spki' })
+    expect(secret.export(encodings.privateKeyEncoding)).toEqual(privateKey)
+    expect(open.export(encodings.publicKeyEncoding)).toEqual(publicKey)
+    expect(crypto.createPublicKey(secret).export(encodings.publicKeyEncoding)).toEqual(publicKey)
+  }
+  expect(pairs[0]?.privateKey).not.toEqual(pairs[1]?.privateKey)
+  const signing = inDer('ed25519' as 'x25519')
+  expect(crypto.createPublicKey({ key: signing.publicKey, format: 'der', type: 'spki' }).asymmetricKeyType).toBe(
+    'ed25519',
+  )
+  const sealed = crypto.generateKeyPairSync('x25519', {
+    ...encodings,
+    privateKeyEncoding: { ...encodings.privateKeyEncoding, cipher: 'aes-256-cbc', passphrase: 'secret' },
+  })
+  const opened = { key: sealed.privateKey, format: 'der', type: 'pkcs8', passphrase: 'secret' } as const
+  expect(crypto.createPrivateKey(opened).asymmetricKeyType).toBe('x25519')
+  expect(crypto.generateKeyPairSync('x25519').privateKey.type).toBe('private')
+})
+
 test('named imports of modules that were loaded before see it as well', async () => {
   useKeyObjects()
   const { createHmac: named } = await import('node:crypto')
