@@ -1,14 +1,14 @@
 import type { Clock } from '../ports.ts'
 
 /** So many are written at a time … */
-const atOnceMax = 16
-/** … and one that takes longer makes room: a slow store is not made slower. At the least 640 rows a second. */
+const atOnceMax = 4
+/** … and one that takes longer makes room: a slow store is not made slower. At the least 160 rows a second. */
 const turnMs = 25
 
 /**
- * Turns at writing what became of sends, of all connections of a process. A burst of sends brings three rows for each, and a
- * process that is busy has all its time for what still has to leave and for its rows at once: sends leave first. Where there
- * is time, a turn comes at once.
+ * Turns at writing what became of sends, of all connections of a process. A process that is busy has all its time for what
+ * still has to leave and for its rows at once: sends leave first, and steps of a message that wait for its turn share its
+ * write. Where there is time, a turn comes at once.
  */
 export class RowTurns {
   readonly #clock: Clock

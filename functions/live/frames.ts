@@ -14,7 +14,7 @@ import { toMessage } from '../../shared/api/messages.ts'
 import { toOperation, toPresence } from '../../shared/api/operations.ts'
 import type { Problem } from '../../shared/api/problems.ts'
 import type { ConnectionRow } from '../../shared/domain/stores/connections.ts'
-import type { MessageRow } from '../../shared/domain/stores/messages.ts'
+import type { MessageRow, OutboundRow } from '../../shared/domain/stores/messages.ts'
 import type { OperationRow, PresenceRow } from '../../shared/domain/stores/operations.ts'
 import type { ConnectionRef, IsoTime } from '../../shared/domain/words.ts'
 import { isoNow } from '../time.ts'
@@ -66,18 +66,45 @@ export function connectionDeletedFrame(last: ConnectionRow, at: IsoTime): LiveFr
   }
 }
 
-export function messageFrame(before: MessageRow | undefined, after: MessageRow): MessageFrame | undefined {
-  const data = toMessage(after)
-  if (before !== undefined && sameToSee(toMessage(before), data)) return undefined
+/** A message as it is. */
+export function messageFrame(row: MessageRow): MessageFrame {
   return {
-    id: `${after.messageId}:${after.version}`,
-    event: messageEvent(after),
-    at: after.updatedAt,
-    connectionId: after.connectionId,
-    version: after.version,
-    data,
+    id: `${row.messageId}:${row.version}`,
+    event: messageEvent(row),
+    at: row.updatedAt,
+    connectionId: row.connectionId,
+    version: row.version,
+    data: toMessage(row),
   }
 }
+
+/** What became of a message, for those who listen: each step of a send that the write brought. */
+export function messageFrames(before: MessageRow | undefined, after: MessageRow): readonly MessageFrame[] {
+  if (before !== undefined && sameToSee(toMessage(before), toMessage(after))) return []
+  const passed = after.direction === 'outbound' && before?.direction === 'outbound' ? rowsPassed(before, after) : []
+  return [...passed, after].map(messageFrame)
+}
+
+const steps = ['sent', 'delivered', 'read', 'played'] as const
+
+/** The row as it would have been stored after each step but the last, with the versions that the write left for them. */
+function rowsPassed(before: OutboundRow, after: OutboundRow): readonly OutboundRow[] {
+  const reached = steps.findIndex((step) => step === after.status)
+  const brought = steps.slice(0, Math.max(0, reached)).filter((step) => isNew(step, before, after))
+  return brought.map((status, i) => {
+    const later = steps.filter((step) => steps.indexOf(step) > steps.indexOf(status) && isNew(step, before, after))
+    return {
+      ...after,
+      ...Object.fromEntries(later.map((step) => [`${step}At`, undefined])),
+      status,
+      version: after.version - (brought.length - i),
+      updatedAt: after[`${status}At`] ?? after.updatedAt,
+    }
+  })
+}
+
+const isNew = (step: (typeof steps)[number], before: OutboundRow, after: OutboundRow): boolean =>
+  after[`${step}At`] !== undefined && before[`${step}At`] === undefined
 
 /** Undefined for one that is pending, or had ended before. */
 export function operationFrame(before: OperationRow | undefined, after: OperationRow): OperationFrame | undefined {

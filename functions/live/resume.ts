@@ -47,7 +47,7 @@ export async function resumePayloads(
     : []
   const complete = kept && changed.length <= messagesMax
   const rows = complete ? await messages(changed.map((name) => ({ ...name, businessProfileId }))) : []
-  const frames = rows.map((row) => messageFrame(undefined, row)).filter((frame) => frame !== undefined)
+  const frames = rows.map(messageFrame)
   const resumed: ResumedFrame = {
     id: `resumed:${socketId}:${version}`,
     event: 'resumed',

@@ -16,8 +16,8 @@ export interface Announcing {
   readonly bus: EventBridgeClient
   readonly busName: string
   readonly retriesUrl: string
-  /** Undefined for records that nobody hears of. Throws for what is not a row. */
-  readonly eventOf: (record: DynamoDBRecord) => OutwardEvent | undefined
+  /** In their order; none for records that nobody hears of. Throws for what is not a row. */
+  readonly eventsOf: (record: DynamoDBRecord) => readonly OutwardEvent[]
 }
 
 /**
@@ -25,7 +25,7 @@ export interface Announcing {
  * What the bus does not take waits in a queue, what webhooks want is stored. Only where neither is possible is a record reported,
  * and the stream brings it again: the same event under the same id.
  */
-export function announcer({ outbox, bus, busName, retriesUrl, eventOf }: Announcing) {
+export function announcer({ outbox, bus, busName, retriesUrl, eventsOf }: Announcing) {
   return middy<DynamoDBStreamEvent, DynamoDBBatchResponse>().handler(async (batch) => {
     log.resetKeys()
     const failed: string[] = []
@@ -33,8 +33,8 @@ export function announcer({ outbox, bus, busName, retriesUrl, eventOf }: Announc
     for (const record of batch.Records) {
       const sequenceNumber = sequenceNumberOf(record)
       try {
-        const event = eventOf(record)
-        if (event !== undefined) told.push({ event, sequenceNumber, order: placeOf(record, sequenceNumber) })
+        const events = eventsOf(record)
+        told.push(...events.map((event, i) => ({ event, sequenceNumber, order: placeOf(record, sequenceNumber, i) })))
       } catch (error) {
         if (!(await undecodable(record, sequenceNumber, error))) failed.push(sequenceNumber)
       }
@@ -51,7 +51,7 @@ export function announcer({ outbox, bus, busName, retriesUrl, eventOf }: Announc
         }
       })
     }
-    return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) }
+    return { batchItemFailures: [...new Set(failed)].map((itemIdentifier) => ({ itemIdentifier })) }
   })
 
   /** False: neither on the bus nor put aside. */
@@ -80,8 +80,10 @@ export function announcer({ outbox, bus, busName, retriesUrl, eventOf }: Announc
 /**
  * Where the event stands among those of its connection: by the second that the stream noted, then by the stream's own order. Sequence
  * numbers alone order one table's changes, but not those of two tables.
+ *
+ * @param nth of the record's events, from 0
  */
-function placeOf({ dynamodb }: DynamoDBRecord, sequenceNumber: string): string {
+function placeOf({ dynamodb }: DynamoDBRecord, sequenceNumber: string, nth: number): string {
   const seconds = String(Math.floor(dynamodb?.ApproximateCreationDateTime ?? 0)).padStart(11, '0')
-  return `${seconds}#${sequenceNumber.padStart(40, '0')}`
+  return `${seconds}#${sequenceNumber.padStart(40, '0')}${nth === 0 ? '' : `#${nth}`}`
 }

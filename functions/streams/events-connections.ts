@@ -8,7 +8,7 @@ import { connectionOf, imagesOf } from './decode.ts'
 /** Stream of the table `connections`, for EventBridge and webhooks. */
 export const handler = announcer({
   ...announcingPorts(),
-  eventOf: (record) => {
+  eventsOf: (record) => {
     const images = imagesOf(record)
     const before = images.before && connectionOf(images.before)
     const after = images.after && connectionOf(images.after)
@@ -17,6 +17,6 @@ export const handler = announcer({
     const seconds = record.dynamodb?.ApproximateCreationDateTime
     const removedAt = seconds === undefined ? isoNow() : new Date(seconds * 1000).toISOString()
     const frame = after ? connectionFrame(before, after) : connectionDeletedFrame(row, removedAt)
-    return frame && outwardEvent(row.businessProfileId, row.connectionId, frame)
+    return frame === undefined ? [] : [outwardEvent(row.businessProfileId, row.connectionId, frame)]
   },
 })

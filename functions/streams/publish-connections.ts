@@ -29,7 +29,7 @@ export const handler = publisher({
     if (row === undefined) throw new Error('stream record without images')
     const frame = after ? connectionFrame(before, after) : connectionDeletedFrame(row, isoNow())
     return {
-      news: frame && { businessProfileId: row.businessProfileId, key: row.connectionId, frame },
+      news: frame === undefined ? [] : [{ businessProfileId: row.businessProfileId, key: row.connectionId, frame }],
       figures: after ? connectionFigures(before, after) : [],
     }
   },

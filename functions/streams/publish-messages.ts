@@ -1,9 +1,9 @@
+import type { MessageFrame } from '../../shared/api/live.ts'
 import { documentClient, queueClient } from '../../shared/aws/clients.ts'
 import { liveStore } from '../../shared/aws/live.ts'
 import { liveChanges } from '../../shared/aws/live-changes.ts'
-import type { MessageRow } from '../../shared/domain/stores/messages.ts'
 import { configure } from '../config.ts'
-import { messageFrame, operationFrame, presenceFrame } from '../live/frames.ts'
+import { messageFrames, operationFrame, presenceFrame } from '../live/frames.ts'
 import { socketsAt } from '../live/sockets.ts'
 import { imagesOf, messageOf, operationOf, presenceOf } from './decode.ts'
 import { messageFigures } from './figures.ts'
@@ -17,8 +17,8 @@ const liveTable = { documents: documentClient(), table: config.LIVE_TABLE }
  * A send's statuses are steps that clients act on, so each is told, also when several come in one batch; what else changes of
  * a row is folded.
  */
-const keyOf = (row: MessageRow): string =>
-  row.direction === 'outbound' ? `${row.messageId}#${row.status}` : row.messageId
+const keyOf = ({ data }: MessageFrame): string =>
+  data.direction === 'outbound' ? `${data.messageId}#${data.status}` : data.messageId
 
 /** Stream of the table `messages`. Rows that go, by age or with their connection, are no news. */
 export const handler = publisher({
@@ -34,21 +34,21 @@ export const handler = publisher({
     if (operation !== undefined) {
       const frame = operationFrame(images.before && operationOf(images.before), operation)
       const { businessProfileId, operationId } = operation
-      return { news: frame && { businessProfileId, key: operationId, frame }, figures: [] }
+      return { news: frame === undefined ? [] : [{ businessProfileId, key: operationId, frame }], figures: [] }
     }
     const presence = images.after && presenceOf(images.after)
     if (presence !== undefined) {
       const frame = presenceFrame(images.before && presenceOf(images.before), presence)
       const { businessProfileId, connectionId, contact } = presence
       const key = `${connectionId}#presence#${contact.lid ?? contact.phoneNumber}`
-      return { news: frame && { businessProfileId, key, frame }, figures: [] }
+      return { news: frame === undefined ? [] : [{ businessProfileId, key, frame }], figures: [] }
     }
     const after = images.after && messageOf(images.after)
-    if (after === undefined) return { figures: [] }
+    if (after === undefined) return { news: [], figures: [] }
     const before = images.before && messageOf(images.before)
-    const frame = messageFrame(before, after)
+    const { businessProfileId } = after
     return {
-      news: frame && { businessProfileId: after.businessProfileId, key: keyOf(after), frame },
+      news: messageFrames(before, after).map((frame) => ({ businessProfileId, key: keyOf(frame), frame })),
       figures: messageFigures(before, after),
     }
   },

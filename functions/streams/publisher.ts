@@ -13,8 +13,8 @@ const profilesAtOnce = 4
 export interface Publishing {
   readonly ports: FanOutPorts
   readonly retries: RetryQueue
-  /** Without news nobody hears of it. Throws for what is not a row. */
-  readonly read: (record: DynamoDBRecord) => { readonly news?: News | undefined; readonly figures: readonly Figure[] }
+  /** In their order; without news nobody hears of it. Throws for what is not a row. */
+  readonly read: (record: DynamoDBRecord) => { readonly news: readonly News[]; readonly figures: readonly Figure[] }
 }
 
 /**
@@ -31,7 +31,7 @@ export function publisher({ ports, retries, read }: Publishing) {
       const sequenceNumber = sequenceNumberOf(record)
       try {
         const { news, figures } = read(record)
-        if (news !== undefined) told.push({ ...news, sequenceNumber })
+        told.push(...news.map((one) => ({ ...one, sequenceNumber })))
         counted.push({ sequenceNumber, figures })
       } catch (error) {
         if (!(await setAside(record, sequenceNumber, error))) failed.push(sequenceNumber)
@@ -43,7 +43,7 @@ export function publisher({ ports, retries, read }: Publishing) {
     // What the stream brings again is counted then.
     const done = counted.filter(({ sequenceNumber }) => !failed.includes(sequenceNumber))
     measure(foldFigures(done.flatMap(({ figures }) => figures)))
-    return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) }
+    return { batchItemFailures: [...new Set(failed)].map((itemIdentifier) => ({ itemIdentifier })) }
   })
 
   /** False: neither published nor put aside. */

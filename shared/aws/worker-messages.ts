@@ -1,6 +1,6 @@
 import { PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb'
 import { canStep, overridableFailures, statusesBefore } from '../domain/message-status.ts'
-import type { OutboundRow, SendStep, StepOutcome, WorkerMessages } from '../domain/stores/messages.ts'
+import type { ForwardStep, OutboundRow, SendStep, StepOutcome, WorkerMessages } from '../domain/stores/messages.ts'
 import type { ConnectionRef, Epoch } from '../domain/words.ts'
 import { admitNewChat, isKnownChat } from './chats.ts'
 import { type Change, putIf, update } from './expressions.ts'
@@ -48,6 +48,7 @@ function forward(step: SendStep): { readonly condition: string; readonly values:
 
 function stepChange(step: SendStep, epoch: Epoch, waits: boolean): Change {
   const { condition, values } = forward(step)
+  const earlier = earlierOf(step)
   return {
     set: {
       ...noLongerWaiting,
@@ -59,13 +60,26 @@ function stepChange(step: SendStep, epoch: Epoch, waits: boolean): Change {
       epoch,
       updatedAt: step.at,
     },
-    compute: { version: '#version + :one' },
+    compute: {
+      version: '#version + :steps',
+      // One of them may have been stored before its answer was lost.
+      ...Object.fromEntries(
+        earlier.map(({ status }) => [times[status], `if_not_exists(#${times[status]}, :${times[status]})`]),
+      ),
+    },
     condition:
       `attribute_exists(#key) AND #epoch <= :epoch AND (${condition}) AND ` +
       `${waits ? 'attribute_exists' : 'attribute_not_exists'}(#waitingPartition)`,
-    values: { ...values, ':epoch': epoch, ':one': 1 },
+    values: {
+      ...values,
+      ...Object.fromEntries(earlier.map(({ status, at }) => [`:${times[status]}`, at])),
+      ':epoch': epoch,
+      ':steps': earlier.length + 1,
+    },
   }
 }
+
+const earlierOf = (step: SendStep): readonly ForwardStep[] => (step.status === 'failed' ? [] : (step.earlier ?? []))
 
 /**
  * The connector's side. `getOutbound` 1 RCU, `getOutbounds` and `getByWhatsappIds` as much for each, `listWaiting` and
@@ -110,7 +124,8 @@ export function workerMessages(store: StoreTable): WorkerMessages & WaitingCount
     async step(ref, whatsappId, epoch, step): Promise<StepOutcome> {
       // An ack or a failure mostly meets a waiting send, a receipt one that was sent. A wrong guess costs one more request:
       // the refusal brings the row.
-      let waits = step.status === 'sent' || step.status === 'failed'
+      const first = earlierOf(step)[0] ?? step
+      let waits = first.status === 'sent' || first.status === 'failed'
       for (let tries = 0; tries < 4; tries++) {
         const written = await write(ref, outboundKey(whatsappId), stepChange(step, epoch, waits), waits)
         if (written.kind === 'landed') return { kind: 'written' }

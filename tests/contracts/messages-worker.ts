@@ -156,6 +156,34 @@ export function workerMessagesContract(name: string, fresh: () => Promise<Worker
         expect(await stored(row)).not.toHaveProperty('waitingPartition')
       })
 
+      test('that were told together are stored in one write, each with its time and a version', async () => {
+        const row = await waiting()
+        const sent = { status: 'sent', at: at(1) } as const
+        const delivered = { status: 'delivered', at: at(2) } as const
+        const together: SendStep = { status: 'read', at: at(3), earlier: [sent, delivered] }
+        expect(await step(row, together)).toEqual({ kind: 'written' })
+        const read = await stored(row)
+        expect(read).toMatchObject({
+          status: 'read',
+          sentAt: at(1),
+          deliveredAt: at(2),
+          readAt: at(3),
+          updatedAt: at(3),
+          version: 4,
+        })
+        expect(read).not.toHaveProperty('waitingPartition')
+        expect(await step(row, together)).toEqual({ kind: 'stale' })
+        expect(await stored(row)).toEqual(read)
+      })
+
+      test('that were told together keep the times that are there', async () => {
+        const row = await waiting()
+        await step(row, { status: 'sent', at: at(1) })
+        const again = { status: 'sent', at: at(2) } as const
+        expect(await step(row, { status: 'delivered', at: at(3), earlier: [again] })).toEqual({ kind: 'written' })
+        expect(await stored(row)).toMatchObject({ status: 'delivered', sentAt: at(1), deliveredAt: at(3) })
+      })
+
       test('may be left out, from waiting too', async () => {
         const row = await waiting()
         expect(await step(row, { status: 'read', at: at(1) })).toEqual({ kind: 'written' })

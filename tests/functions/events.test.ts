@@ -17,6 +17,7 @@ import {
   run,
   useLiveScene,
 } from './live-scene.ts'
+import { send, step } from './message-rows.ts'
 
 useLiveScene()
 
@@ -73,6 +74,29 @@ describe('events on their way out', () => {
     const rung = (await cloud.drain(cloud.urls.webhooks)).map(({ Body }) => JSON.parse(Body ?? ''))
     expect(rung.map(({ webhookId }) => webhookId).sort()).toEqual(['whk_all', 'whk_some'])
     expect(JSON.stringify(rung)).not.toContain('data')
+  })
+
+  test('steps of a send that were stored in one write go out one by one, in their order', async () => {
+    const ref = await webhook('whk_steps')
+    const row = await send(await connection())
+    const record = await step(row, 'sent', 'delivered', 'read')
+    await run(handlers.messages, record, await step(row, 'played'))
+    await run(handlers.messages, record)
+    const told = onBus().map(({ data, version }) => [(data as { status?: string }).status, version])
+    const [sent, delivered, read] = [
+      ['sent', 2],
+      ['delivered', 3],
+      ['read', 4],
+    ]
+    expect(told).toEqual([sent, delivered, read, ['played', 5], sent, delivered, read])
+    const waiting = await webhookLanes(cloud.tables.webhooks).next({ ...ref, lane: row.connectionId }, 10)
+    expect(waiting.map(({ body }) => JSON.parse(body).data.status)).toEqual(['sent', 'delivered', 'read', 'played'])
+    expect(waiting.map(({ eventId }) => eventId)).toEqual(
+      onBus()
+        .slice(0, 4)
+        .map(({ id }) => id),
+    )
+    expect(await cloud.drain(cloud.urls.webhooks)).not.toEqual([])
   })
 
   test('a record that comes again makes the same events, and rings no second time', async () => {

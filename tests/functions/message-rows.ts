@@ -1,5 +1,5 @@
 import { outboundKey, whatsappIdOf } from '../../shared/aws/ids.ts'
-import type { OutboundRow, SendStep } from '../../shared/domain/stores/messages.ts'
+import type { ForwardStep, OutboundRow } from '../../shared/domain/stores/messages.ts'
 import { image, streamRecord } from './cloud.ts'
 import { businessProfileId, cloud, inMs } from './live-scene.ts'
 
@@ -38,9 +38,12 @@ export async function send({ connectionId }: { readonly connectionId: string }, 
 export const messageImage = ({ connectionId, key }: OutboundRow) =>
   image(cloud.tables.messages, { connectionKey: `${businessProfileId}#${connectionId}`, key })
 
-/** Goes a step as a worker does and gives the stream's record of it. */
-export async function step(row: OutboundRow, status: Exclude<SendStep['status'], 'failed'>) {
+/** Goes a step, or several in one write, as a worker does and gives the stream's record of it. */
+export async function step(row: OutboundRow, ...statuses: readonly ForwardStep['status'][]) {
   const before = await messageImage(row)
-  await cloud.stores.workerMessages.step(row, row.whatsappId, 1, { status, at: inMs(0) })
+  const steps = statuses.map((status, i) => ({ status, at: inMs(i) }))
+  const last = steps.at(-1)
+  if (last === undefined) throw new Error('a step needs a status')
+  await cloud.stores.workerMessages.step(row, row.whatsappId, 1, { ...last, earlier: steps.slice(0, -1) })
   return streamRecord({ before, after: await messageImage(row) })
 }

@@ -201,6 +201,34 @@ describe('messages', () => {
     expect(frames[0]).toMatchObject({ data: { messageId: row.messageId, text: { body: 'hello' } } })
   })
 
+  test('steps that were stored in one write are told one by one, each as the message was then', async () => {
+    const socketId = await open()
+    const row = await send(await connection())
+    await run(handlers.publishMessages, await step(row, 'sent', 'delivered', 'read'), await step(row, 'played'))
+    const frames = cloud.services.frames(socketId).map((frame) => liveFrameSchema.parse(frame))
+    expect(frames).toMatchObject([
+      { version: 2, data: { status: 'sent', version: 2 } },
+      { version: 3, data: { status: 'delivered', version: 3 } },
+      { version: 4, data: { status: 'read', version: 4 } },
+      { version: 5, data: { status: 'played', version: 5 } },
+    ])
+    expect(new Set(frames.map(({ id }) => id)).size).toBe(4)
+    const timesOf = ({ data }: (typeof frames)[number]) =>
+      Object.keys(data).filter((name) => /^(sent|delivered|read|played)At$/.test(name))
+    expect(frames.map(timesOf)).toEqual([
+      ['sentAt'],
+      ['sentAt', 'deliveredAt'],
+      ['sentAt', 'deliveredAt', 'readAt'],
+      ['sentAt', 'deliveredAt', 'readAt', 'playedAt'],
+    ])
+    for (const frame of frames) {
+      if (frame.event !== 'message-status' || frame.data.direction !== 'outbound') throw new Error(frame.event)
+      const { status, updatedAt } = frame.data
+      expect(frame.at).toBe(updatedAt)
+      expect(updatedAt).toBe(frame.data[`${status as 'sent'}At`])
+    }
+  })
+
   test('a doorbell that rang, a counter and a row that went by age are no news', async () => {
     const socketId = await open()
     const row = await send(await connection())

@@ -94,9 +94,16 @@ export interface InboundRow extends MessageRowBase {
   readonly receivedAt: IsoTime
 }
 
+/** What WhatsApp told of a message of ours. */
+export interface ForwardStep {
+  readonly status: 'sent' | 'delivered' | 'read' | 'played'
+  readonly at: IsoTime
+}
+
 /** A step of an outbound message. Applied only forward: see `message-status.ts`. */
 export type SendStep =
-  | { readonly status: 'sent' | 'delivered' | 'read' | 'played'; readonly at: IsoTime }
+  /** `earlier`: what was told right before it, in its order, and is stored in the same write. Each counts as a version. */
+  | (ForwardStep & { readonly earlier?: readonly ForwardStep[] })
   | { readonly status: 'failed'; readonly at: IsoTime; readonly error: SendError }
 
 /** `stale`: the row is already at that step or past it; nothing to do. */

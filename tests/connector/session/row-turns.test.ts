@@ -18,14 +18,14 @@ function bench() {
 }
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
-test('sixteen are written at a time, in the order in which they came', async () => {
+test('four are written at a time, in the order in which they came', async () => {
   const { clock, started, ends, write } = bench()
   const writes = upTo(40).map(write)
   await rest()
-  expect(started).toEqual(upTo(16))
+  expect(started).toEqual(upTo(4))
   ends[3]?.()
   await rest()
-  expect(started).toEqual(upTo(17))
+  expect(started).toEqual(upTo(5))
   for (let n = 0; n < 40; n++) {
     ends[n]?.()
     await rest()
@@ -39,17 +39,17 @@ test('sixteen are written at a time, in the order in which they came', async () 
 
 test('one that takes long holds up the others for a moment, and its end makes no room twice', async () => {
   const { clock, started, ends, write } = bench()
-  for (const n of upTo(48)) void write(n)
+  for (const n of upTo(12)) void write(n)
   await clock.passTime(25)
-  expect(started).toEqual(upTo(32))
-  for (const n of upTo(16)) ends[n]?.()
+  expect(started).toEqual(upTo(8))
+  for (const n of upTo(4)) ends[n]?.()
   await rest()
-  expect(started).toEqual(upTo(32))
+  expect(started).toEqual(upTo(8))
 })
 
 test('one that fails makes room, and says so to whoever asked', async () => {
   const { turns, started, write } = bench()
-  const failing = upTo(16).map(() => turns.run(() => Promise.reject(new Error('no answer'))))
+  const failing = upTo(4).map(() => turns.run(() => Promise.reject(new Error('no answer'))))
   void write(0)
   const outcomes = await Promise.allSettled(failing)
   expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true)

@@ -374,16 +374,39 @@ describe('sends', () => {
     const stage = new Stage()
     const ref = stage.connection('a')
     const session = await stage.worker().restore(ref)
-    let slow = 1
-    stage.fate = (call) => (call === 'messages.step' && slow-- > 0 ? { arrivesAfterMs: 1_000 } : {})
+    let writes = 0
+    stage.fate = (call) => (call === 'messages.step' && ++writes === 1 ? { arrivesAfterMs: 1_000 } : {})
     session.enqueue(stage.send(ref, 'msg_1'))
     const [whatsappId] = ids('msg_1') as [string]
     await stage.clock.passTime(100)
-    for (const step of ['delivered', 'read'] as const) {
-      void stage.whatsapp.socket(ref).receipt({ whatsappId, step, at: stage.clock.now() })
-    }
+    const told = (['delivered', 'read'] as const).map((step) =>
+      stage.whatsapp.socket(ref).receipt({ whatsappId, step, at: stage.clock.now() }),
+    )
+    await stage.clock.passTime(5_000)
+    await Promise.all(told)
+    expect(stage.tables.steps.map(({ status }) => status)).toEqual(['sent', 'delivered', 'read'])
+    // What came while the first was written shares the second write.
+    expect(writes).toBe(2)
+    const row = stage.tables.outbound(ref, 'msg_1')
+    expect(row).toMatchObject({ status: 'read', deliveredAt: expect.any(String), readAt: expect.any(String) })
+  })
+
+  test('what WhatsApp tells after a refusal is not stored with what came before it', async () => {
+    const stage = new Stage()
+    const ref = stage.connection('a')
+    const session = await stage.worker().restore(ref)
+    let writes = 0
+    stage.fate = (call) => (call === 'messages.step' && ++writes === 1 ? { arrivesAfterMs: 1_000 } : {})
+    session.enqueue(stage.send(ref, 'msg_1'))
+    const [whatsappId] = ids('msg_1') as [string]
+    await stage.clock.passTime(100)
+    const socket = stage.whatsapp.socket(ref)
+    void socket.receipt({ whatsappId, step: 'delivered', at: stage.clock.now() })
+    void socket.listener.onAck({ whatsappId, error: '500' })
+    void socket.receipt({ whatsappId, step: 'read', at: stage.clock.now() })
     await stage.clock.passTime(5_000)
     expect(stage.tables.steps.map(({ status }) => status)).toEqual(['sent', 'delivered', 'read'])
+    expect(writes).toBe(4)
   })
 
   test('ids of sends that ended are not kept in the auth state, whoever left them there', async () => {

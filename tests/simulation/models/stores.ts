@@ -13,6 +13,7 @@ import type {
 } from '../../../shared/domain/stores/connections.ts'
 import type {
   ClaimOutcome,
+  ForwardStep,
   InboundRow,
   MessageRow,
   OutboundRow,
@@ -182,7 +183,7 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
         if (row.epoch > epoch) return { kind: 'fenced' }
         if (!canStep(row, step)) return { kind: 'stale' }
         tables.put(stepped(row, epoch, step))
-        tables.steps.push({ whatsappId, epoch, status: step.status })
+        for (const { status } of [...earlierOf(step), step]) tables.steps.push({ whatsappId, epoch, status })
         return { kind: 'written' }
       }),
     receipt: (ref, whatsappId, epoch, told) =>
@@ -259,13 +260,17 @@ export function modelMessages(tables: ModelTables, network?: StoreNetwork): Work
   }
 }
 
+const earlierOf = (step: SendStep): readonly ForwardStep[] => (step.status === 'failed' ? [] : (step.earlier ?? []))
+
 function stepped(row: OutboundRow, epoch: Epoch, step: SendStep): OutboundRow {
   // An overridden failure never happened.
   const { waitingPartition: _, note: __, error: ___, failedAt: ____, heldAt: _____, ...rest } = row
+  const earlier = earlierOf(step)
   return {
+    ...Object.fromEntries(earlier.map(({ status, at }) => [`${status}At`, at])),
     ...rest,
     epoch,
-    version: row.version + 1,
+    version: row.version + earlier.length + 1,
     updatedAt: step.at,
     status: step.status,
     [`${step.status}At`]: step.at,
