@@ -100,7 +100,7 @@ export function baileysWhatsApp(deps: WhatsAppDependencies): WhatsAppPort {
         defaultQueryTimeoutMs: 30_000,
         ...(settings.qrTtlMs !== undefined && { qrTimeout: settings.qrTtlMs }),
         logger,
-        auth: { creds: baileysCreds(state.creds), keys: signalKeyStore(state) },
+        auth: { creds: baileysCreds(state.creds), keys: signalKeyStore(state, clock) },
         makeSignalRepository: signalRepository({ state, account, inbox, renewals }),
         userDevicesCache: deviceCache(state, clock),
         msgRetryCounterCache: retries.view(account),

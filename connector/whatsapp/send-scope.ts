@@ -7,6 +7,8 @@ export interface SendTry {
   givenUp: boolean
   /** A ciphertext exists, so its bytes may leave. */
   encrypted: boolean
+  /** Under which the contact's privacy token is kept, where it is to be given one after this message. */
+  tokenDue?: string
 }
 
 /** Which send the current asynchronous work is for. Baileys' own resends (retry receipts) are for none. */

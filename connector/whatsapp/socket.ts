@@ -36,6 +36,7 @@ import { operate } from './operations/operate.ts'
 import { watchPairing } from './pairing.ts'
 import { idsOfPerson } from './person-ids.ts'
 import { PresenceWatch } from './presence-watch.ts'
+import { PrivacyTokens } from './privacy-tokens.ts'
 import { Recipients } from './recipients.ts'
 import type { RetryRenewals } from './renewals.ts'
 import { type SendTry, sendScope } from './send-scope.ts'
@@ -84,6 +85,7 @@ export class BaileysSocket implements WhatsAppSocket {
   readonly #gate: EgressGate
   readonly #presences: PresenceWatch
   readonly #recipients: Recipients
+  readonly #tokens: PrivacyTokens
   /** Whoever waits for something of the socket. */
   readonly #atEnd = new Set<() => void>()
   #phase: ConnectionEnd['phase'] = 'connecting'
@@ -114,6 +116,7 @@ export class BaileysSocket implements WhatsAppSocket {
       knows: (user) => devices.get(user) !== undefined,
       clock: deps.clock,
     })
+    this.#tokens = new PrivacyTokens({ giving: sock, clock: deps.clock, log: deps.log })
     this.#presences.watch(sock.ev, (seen) => this.#emit({ kind: 'presence', seen }))
     const client = sock.ws as unknown as ClientWithSocket
     this.#web = client.socket
@@ -326,6 +329,7 @@ export class BaileysSocket implements WhatsAppSocket {
       const { content: message, options } = composed.message
       await sendScope.run(send, () => this.#sock.sendMessage(chat, message, { ...options, messageId: send.whatsappId }))
       await this.#gate.passed()
+      if (send.tokenDue !== undefined && !concernsAnother(content)) this.#tokens.due(send.tokenDue)
       return { kind: 'handed_over' }
     } catch (error) {
       return outcomeOf(send, error instanceof Error ? error.message : String(error))
@@ -387,6 +391,7 @@ export class BaileysSocket implements WhatsAppSocket {
     this.#emit({ kind: 'closed', end })
     this.#ended = true
     this.#gate.stop()
+    this.#tokens.stop()
     this.#deps.inbox.close()
     this.#web.terminate()
     // Clears Baileys' timers and listeners; where it ended by itself, it knows.
@@ -423,6 +428,11 @@ export class BaileysSocket implements WhatsAppSocket {
 interface ClientWithSocket {
   readonly socket: WebSocket
   close(): Promise<void>
+}
+
+/** Such a message is none that a person sees by itself. */
+function concernsAnother({ type }: SendContent): boolean {
+  return type === 'edit' || type === 'delete'
 }
 
 function outcomeOf(send: SendTry, why: string): HandOver {

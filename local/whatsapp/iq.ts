@@ -63,7 +63,11 @@ const DEVICE_QUERIES: Record<string, Handler<DeviceContext>> = {
   'usync get usync': ({ simulator, device, query }) =>
     result(answerUsync(simulator, device.address.phoneNumber, query)),
   'abt get props': () => result(node('props', { hash: 'simulated', refresh: '86400', protocol: '1' })),
-  'privacy set tokens': () => result(node('tokens')),
+  'privacy set tokens': ({ simulator, query }) => {
+    simulator.stats.tokenRequests++
+    simulator.stats.tokensGiven += children(query).length
+    return result(node('tokens'))
+  },
   'urn:xmpp:whatsapp:dirty set clean': empty,
   'w:mex get query': ({ simulator, connection, query }) => {
     const answer = answerMex(simulator, connection, query)

@@ -34,6 +34,9 @@ export class Stats {
   /** Accounts whose list of devices was asked for, and devices whose keys were fetched. */
   deviceListsAsked = 0
   bundlesFetched = 0
+  /** Requests that give contacts privacy tokens, and how many contacts they named. */
+  tokenRequests = 0
+  tokensGiven = 0
 
   constructor(now: () => number) {
     this.#now = now
@@ -114,6 +117,8 @@ export class Stats {
     this.protocolErrors = 0
     this.deviceListsAsked = 0
     this.bundlesFetched = 0
+    this.tokenRequests = 0
+    this.tokensGiven = 0
   }
 
   /** `withMessages: false` leaves out the table of ids, which grows with every message. */
@@ -148,6 +153,8 @@ export class Stats {
       protocolErrors: this.protocolErrors,
       deviceListsAsked: this.deviceListsAsked,
       bundlesFetched: this.bundlesFetched,
+      tokenRequests: this.tokenRequests,
+      tokensGiven: this.tokensGiven,
       devices: Object.fromEntries(this.#devices),
       ...(withMessages ? { messages: Object.fromEntries(this.#arrivals) } : {}),
     }

@@ -52,7 +52,7 @@ async function party(user: string, lidUser: string): Promise<Party> {
     inbox,
     renewals,
     repository: signalRepository({ state, account: user, inbox, renewals })(
-      { creds, keys: addTransactionCapability(signalKeyStore(state), logger, transactions) },
+      { creds, keys: addTransactionCapability(signalKeyStore(state, processClock), logger, transactions) },
       logger,
     ),
     bundle: () => ({
@@ -214,7 +214,7 @@ it('records are those that Baileys’ own repository reads and writes', async ()
     DEFAULT_CONNECTION_CONFIG.makeSignalRepository(
       {
         creds: baileysCreds(one.state.creds),
-        keys: addTransactionCapability(signalKeyStore(one.state), logger, transactions),
+        keys: addTransactionCapability(signalKeyStore(one.state, processClock), logger, transactions),
       },
       logger,
       async () => [],
