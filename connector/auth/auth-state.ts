@@ -82,9 +82,14 @@ export class ConnectionAuthState implements AuthState {
     }
   }
 
+  /** The Signal record as it is kept; of a prekey its private half. */
+  text(type: string, id: string): string | undefined {
+    return this.#records.get(`key/${type}/${id}`)
+  }
+
   /** The Signal record, a fresh copy at every read, or undefined. */
   read(type: string, id: string): unknown {
-    const text = this.#records.get(`key/${type}/${id}`)
+    const text = this.text(type, id)
     if (text === undefined) return undefined
     return type === 'pre-key' ? unpackKeyPair(text) : decodeValue(text)
   }

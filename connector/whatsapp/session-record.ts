@@ -10,6 +10,14 @@ export interface OpenSession {
   readonly baseKey: Buffer
 }
 
+/**
+ * Whether a record's text, as the auth state keeps it, has a session that is open. Only that it is closed, and since when, is said
+ * under that name; each message of a known contact asks several times, and the whole record is some kilobytes.
+ */
+export function hasOpenSession(text: string | undefined): boolean {
+  return text?.includes('"closed":-1') ?? false
+}
+
 /** The session that sends go out with; undefined where there is none, or the record is not a session record. */
 export function openSessionOf(record: unknown): OpenSession | undefined {
   if (typeof record !== 'object' || record === null || !('_sessions' in record)) return undefined

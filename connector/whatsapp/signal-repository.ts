@@ -16,7 +16,7 @@ import type { Inbox } from './inbox.ts'
 import { identityOfPreKeyMessage } from './prekey-message.ts'
 import { sendScope } from './send-scope.ts'
 import { TryingSessionCipher } from './session-cipher.ts'
-import { openSessionOf } from './session-record.ts'
+import { hasOpenSession, openSessionOf } from './session-record.ts'
 import { literalAddress, QualifiedAddress, sessionAddress } from './signal-address.ts'
 import { StagedSignalStorage } from './signal-storage.ts'
 
@@ -184,7 +184,8 @@ export function signalRepository(deps: SignalRepositoryDependencies): SocketConf
       },
 
       async validateSession(jid) {
-        return (await openSession(jid)) === undefined ? { exists: false, reason: 'no open session' } : { exists: true }
+        const text = state.text('session', (await addressOf(jid)).record)
+        return hasOpenSession(text) ? { exists: true } : { exists: false, reason: 'no open session' }
       },
 
       async getSessionInfo(jid) {

@@ -105,6 +105,24 @@ describe('a contact', () => {
     expect(sessions(ann.state.read('session', '222_1.0'))).toBe(1)
   })
 
+  it('has a session to write to as long as one is open', async () => {
+    const exists = async () => (await ann.repository.validateSession(bob.jid)).exists
+    expect(await exists()).toBe(true)
+    expect((await ann.repository.validateSession('94770000009@s.whatsapp.net')).exists).toBe(false)
+    ann.renewals.receipt({ tag: 'receipt', attrs: { type: 'retry', from: bob.jid } })
+    await ann.repository.injectE2ESession({ jid: bob.jid, session: bob.bundle() })
+    const record = ann.state.read('session', '222_1.0') as {
+      _sessions: Record<string, { indexInfo: { closed: number } }>
+    }
+    const closedAt = () => Object.values(record._sessions).map(({ indexInfo }) => indexInfo.closed)
+    expect(closedAt().sort((a, b) => a - b)).toEqual([-1, expect.any(Number)])
+    expect(await exists()).toBe(true)
+    for (const { indexInfo } of Object.values(record._sessions)) indexInfo.closed = 1_700_000_000_000
+    ann.state.apply([{ type: 'session', id: '222_1.0', value: record }])
+    expect(await exists()).toBe(false)
+    expect(await ann.repository.getSessionInfo(bob.jid)).toBeNull()
+  })
+
   it('is written to and heard from at the same time without losing a step', async () => {
     await say(ann, bob, 'hello')
     await say(bob, ann, 'hello')
