@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
-import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
+import { DeleteMessageBatchCommand, DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { GetCommand } from '@aws-sdk/lib-dynamodb'
 import { afterEach, describe, expect, test } from 'vitest'
 import { documentClient, objectClient, pollingQueueClient, queueClient } from '../../shared/aws/clients.ts'
 import { directDocumentClient } from '../../shared/aws/direct-documents.ts'
+import { directPollingClient, directQueueClient } from '../../shared/aws/direct-queues.ts'
 import { CallRefused } from '../../shared/aws/guarded-agents.ts'
 import { isTransient } from '../../shared/aws/requests.ts'
 
@@ -123,7 +124,46 @@ test('who loses the right to call while a call is under way does not try it agai
   )
   const remove = new DeleteMessageCommand({ ...queue, ReceiptHandle: 'r' })
   expect(await failureOf(queueClient({ ...options, mayCall }).send(remove))).toBeInstanceOf(CallRefused)
+  expect(await failureOf(directPollingClient({ ...options, sockets: 1, mayCall }).send(receive))).toBeInstanceOf(
+    CallRefused,
+  )
   expect(requests).toBe(1)
+})
+
+test('the queues of a connector are asked past the SDK once it has said where they are, and by it where that went wrong', async () => {
+  const asked: { readonly by: 'the SDK' | 'us'; readonly target: unknown; readonly body: unknown }[] = []
+  let fails = false
+  const options = await service(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const { 'user-agent': agent, 'x-amz-target': target } = request.headers
+    asked.push({
+      by: agent === undefined ? 'us' : 'the SDK',
+      target,
+      body: JSON.parse(Buffer.concat(chunks).toString()),
+    })
+    if (fails && agent === undefined) response.writeHead(500).end()
+    else response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{"Failed":[],"Successful":[]}')
+  })
+  const client = directQueueClient(options)
+  const remove = (queue: string) =>
+    client.send(
+      new DeleteMessageBatchCommand({
+        QueueUrl: `${options.endpoint}/1/${queue}`,
+        Entries: [{ Id: '0', ReceiptHandle: 'r' }],
+      }),
+    )
+  const askedFor = async (queue: string) => {
+    const before = asked.length
+    expect((await remove(queue)).Failed).toEqual([])
+    return asked.slice(before).map(({ by }) => by)
+  }
+  expect(await askedFor('a')).toEqual(['the SDK'])
+  expect(await askedFor('a')).toEqual(['us'])
+  expect(await askedFor('b')).toEqual(['the SDK'])
+  expect(new Set(asked.slice(0, 2).map(({ target, body }) => JSON.stringify({ target, body }))).size).toBe(1)
+  fails = true
+  expect(await askedFor('a')).toEqual(['us', 'the SDK'])
 })
 
 describe('who loses the right to call after the call was let through', () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { mockClient } from 'aws-sdk-client-mock'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { directPollingClient, directQueueClient, type QueueSender } from '../../shared/aws/direct-queues.ts'
 import { doorbellQueue, doorbellRinger } from '../../shared/aws/doorbells.ts'
 import { doorbellContract } from '../contracts/doorbells.ts'
 import { startQueuesAndObjects } from './emulators.ts'
@@ -12,17 +13,17 @@ beforeAll(async () => {
 })
 afterAll(() => emulator?.stop())
 
-let queues = 0
-doorbellContract('SQS', async () => {
-  const stem = `q${++queues}-`
+let stems = 0
+const inSqs = (clients: () => { readonly queues: QueueSender; readonly polling: QueueSender }) => async () => {
+  const stem = `q${++stems}-`
   const deadLetterQueueUrl = await emulator.queue(`${stem}doorbell-dlq.fifo`)
   const urls = [await emulator.queue(`${stem}partition-0.fifo`), await emulator.queue(`${stem}partition-1.fifo`)]
   const partitionQueuePrefix = urls[0]!.slice(0, -'partition-0.fifo'.length)
-  const places = { queues: emulator.queues, partitionQueuePrefix }
+  const { queues, polling } = clients()
   return {
-    ringer: doorbellRinger(places),
-    queue: doorbellQueue({ ...places, polling: emulator.polling, deadLetterQueueUrl }),
-    async post(partition, body) {
+    ringer: doorbellRinger({ queues, partitionQueuePrefix }),
+    queue: doorbellQueue({ queues, polling, partitionQueuePrefix, deadLetterQueueUrl }),
+    async post(partition: number, body: string) {
       await emulator.queues.send(
         new SendMessageCommand({
           QueueUrl: urls[partition],
@@ -46,7 +47,18 @@ doorbellContract('SQS', async () => {
       }))
     },
   }
-})
+}
+doorbellContract(
+  'SQS',
+  inSqs(() => emulator),
+)
+doorbellContract(
+  'SQS, asked directly',
+  inSqs(() => ({
+    queues: directQueueClient(emulator.options),
+    polling: directPollingClient({ ...emulator.options, sockets: 2 }),
+  })),
+)
 
 test('a trace goes beside the message, where X-Ray and the next reader look for it', async () => {
   // The emulator drops system attributes.

@@ -162,6 +162,7 @@ export function queuesAndObjectsAt(port: number, stop: () => Promise<unknown>) {
   const polling = pollingQueueClient({ ...options, sockets: 8 })
   const objects = objectClient(options)
   return {
+    options,
     queues,
     polling,
     objects,
