@@ -18,8 +18,9 @@ export type Asking = Pick<WASocket, 'getUSyncDevices' | 'assertSessions' | 'onWh
 
 interface Round {
   readonly chats: Set<string>
-  readonly done: Promise<void>
-  readonly end: () => void
+  /** Those that the question left nothing open for. */
+  readonly done: Promise<ReadonlySet<string>>
+  readonly end: (ready: ReadonlySet<string>) => void
 }
 
 /**
@@ -32,21 +33,25 @@ export class Recipients {
   readonly #asking: Asking
   readonly #me: () => Creds['me']
   readonly #knows: (user: string) => boolean
+  readonly #hasSession: (jid: string) => Promise<boolean>
   readonly #clock: Clock
   readonly #alone = new Set<string>()
   #next: Round | undefined
-  #last: Promise<void> = Promise.resolve()
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(options: {
     readonly asking: Asking
     readonly me: () => Creds['me']
     /** Whether the devices of a user, as in its JID, are known. */
     readonly knows: (user: string) => boolean
+    /** Whether a session with that device is open. */
+    readonly hasSession: (jid: string) => Promise<boolean>
     readonly clock: Clock
   }) {
     this.#asking = options.asking
     this.#me = options.me
     this.#knows = options.knows
+    this.#hasSession = options.hasSession
     this.#clock = options.clock
   }
 
@@ -55,7 +60,8 @@ export class Recipients {
     const me = this.#me()
     if (me === undefined) return { kind: 'not_sent', why: 'the device is not linked' }
     if (!this.#known(chat) && !this.#alone.has(chat)) {
-      await this.#together(chat)
+      const ready = await this.#together(chat)
+      if (ready.has(chat)) return undefined
       if (!this.#known(chat)) this.#askAlone(chat)
     }
     const problem = await this.#alreadyOrAlone(me, chat)
@@ -64,7 +70,7 @@ export class Recipients {
   }
 
   #known(chat: string): boolean {
-    return this.#knows(jidDecode(chat)?.user ?? '')
+    return this.#knows(userOf(chat))
   }
 
   #askAlone(chat: string): void {
@@ -73,7 +79,7 @@ export class Recipients {
   }
 
   /** Resolves when the question that names the chat was answered, failed or is late. */
-  #together(chat: string): Promise<void> {
+  #together(chat: string): Promise<ReadonlySet<string>> {
     this.#next ??= this.#newRound()
     const round = this.#next
     round.chats.add(chat)
@@ -82,7 +88,7 @@ export class Recipients {
   }
 
   #newRound(): Round {
-    const { promise, resolve } = Promise.withResolvers<void>()
+    const { promise, resolve } = Promise.withResolvers<ReadonlySet<string>>()
     const round: Round = { chats: new Set(), done: promise, end: resolve }
     const before = this.#last
     this.#last = promise
@@ -95,16 +101,32 @@ export class Recipients {
 
   async #ask(round: Round): Promise<void> {
     if (this.#next === round) this.#next = undefined
-    await this.#within(gatheredMs, this.#askFor([...round.chats]))
-    round.end()
+    const ready = new Set<string>()
+    await this.#within(gatheredMs, this.#askFor([...round.chats], ready))
+    round.end(ready)
   }
 
-  async #askFor(chats: readonly string[]): Promise<void> {
+  async #askFor(chats: readonly string[], ready: Set<string>): Promise<void> {
     const me = this.#me()
     if (me === undefined) return
     const owns = new Set(chats.map((chat) => ownOf(me, chat)))
     const devices = await this.#asking.getUSyncDevices([...owns, ...chats], true, false)
-    await this.#asking.assertSessions(othersOf(me, devices))
+    const others = othersOf(me, devices)
+    await this.#asking.assertSessions(others)
+    const complete = await this.#completeUsers(others)
+    const ownUsers = [...owns].map(userOf)
+    if (!ownUsers.every((user) => complete(user) !== false)) return
+    for (const chat of chats) if (!owns.has(chat) && complete(userOf(chat)) === true) ready.add(chat)
+  }
+
+  /** Whether a user's devices all have a session; undefined where none of them is named. */
+  async #completeUsers(jids: readonly string[]): Promise<(user: string) => boolean | undefined> {
+    const complete = new Map<string, boolean>()
+    for (const jid of jids) {
+      const user = userOf(jid)
+      complete.set(user, (complete.get(user) ?? true) && (await this.#hasSession(jid)))
+    }
+    return (user) => complete.get(user)
   }
 
   /** Asks what is not known by now. */
@@ -118,7 +140,7 @@ export class Recipients {
   }
 
   /** Resolves when the work ended in whichever way, or after that time. */
-  #within(limitMs: number, work: Promise<void>): Promise<void> {
+  #within(limitMs: number, work: Promise<unknown>): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#clock.after(limitMs, resolve)
       const ended = (): void => {
@@ -129,6 +151,8 @@ export class Recipients {
     })
   }
 }
+
+const userOf = (jid: string): string => jidDecode(jid)?.user ?? ''
 
 /** Our own account in the way in which the chat is addressed. */
 function ownOf(me: NonNullable<Creds['me']>, chat: string): string {

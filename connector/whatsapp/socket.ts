@@ -114,6 +114,7 @@ export class BaileysSocket implements WhatsAppSocket {
       asking: sock,
       me: () => state.creds.me,
       knows: (user) => devices.get(user) !== undefined,
+      hasSession: async (jid) => (await sock.signalRepository.validateSession(jid)).exists,
       clock: deps.clock,
     })
     this.#tokens = new PrivacyTokens({ giving: sock, clock: deps.clock, log: deps.log })

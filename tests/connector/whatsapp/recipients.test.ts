@@ -18,6 +18,9 @@ function bench({ answerMs = 0 } = {}) {
   /** A question that names one of these fails as a whole. */
   const broken = new Set<string>()
   const strangers = new Set<string>()
+  /** Keys of these were not in the answer. */
+  const lost = new Set<string>()
+  const calls: string[][] = []
   const asked = async (about: Question[0], jids: readonly string[]): Promise<void> => {
     questions.push([about, ...jids])
     if (jids.some((jid) => silent.has(jid))) await new Promise(() => undefined)
@@ -33,6 +36,7 @@ function bench({ answerMs = 0 } = {}) {
       return jids.filter((jid) => devices.has(userOf(jid))).map((jid) => ({ user: userOf(jid), jid }))
     },
     async assertSessions(jids: string[]) {
+      calls.push(jids)
       const unknown = jids.filter((jid) => !sessions.has(jid))
       if (unknown.length > 0) await asked('keys', unknown)
       for (const jid of unknown) sessions.add(jid)
@@ -43,8 +47,14 @@ function bench({ answerMs = 0 } = {}) {
       return jids.map((jid) => ({ jid, exists: !strangers.has(jid) }))
     },
   } as unknown as Asking
-  const recipients = new Recipients({ asking, me: () => me, knows: (user) => devices.has(user), clock })
-  return { clock, questions, devices, sessions, silent, broken, strangers, recipients }
+  const recipients = new Recipients({
+    asking,
+    me: () => me,
+    knows: (user) => devices.has(user),
+    hasSession: async (jid) => sessions.has(jid) && !lost.has(jid),
+    clock,
+  })
+  return { clock, questions, devices, sessions, silent, broken, strangers, lost, calls, recipients }
 }
 
 describe('recipients', () => {
@@ -59,6 +69,29 @@ describe('recipients', () => {
       ['keys', own, ...chats],
     ])
     expect(clock.timers).toBe(0)
+  })
+
+  it('new ones for whom an answer left something open are looked at once more, each by itself, the others are not', async () => {
+    const { clock, calls, lost, recipients } = bench()
+    lost.add(chat(2))
+    const outcomes = Promise.all([1, 2].map((user) => recipients.prepare(chat(user))))
+    await clock.passTime(10)
+    expect(await outcomes).toEqual([undefined, undefined])
+    expect(calls).toEqual([
+      [own, chat(1), chat(2)],
+      [own, chat(2)],
+    ])
+  })
+
+  it('where a session with an own device is missing, nobody is ready', async () => {
+    const { clock, calls, lost, recipients } = bench()
+    lost.add(own)
+    void recipients.prepare(chat(1))
+    await clock.passTime(10)
+    expect(calls).toEqual([
+      [own, chat(1)],
+      [own, chat(1)],
+    ])
   })
 
   it('a known one waits for nothing and asks nothing', async () => {
