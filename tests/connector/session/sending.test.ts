@@ -370,28 +370,8 @@ describe('sends', () => {
     expect(stage.whatsapp.device(ref).arrived).toEqual([whatsappId])
   })
 
-  test('steps of one message are stored in the order in which WhatsApp told them', async () => {
-    const stage = new Stage()
-    const ref = stage.connection('a')
-    const session = await stage.worker().restore(ref)
-    let writes = 0
-    stage.fate = (call) => (call === 'messages.step' && ++writes === 1 ? { arrivesAfterMs: 1_000 } : {})
-    session.enqueue(stage.send(ref, 'msg_1'))
-    const [whatsappId] = ids('msg_1') as [string]
-    await stage.clock.passTime(100)
-    const told = (['delivered', 'read'] as const).map((step) =>
-      stage.whatsapp.socket(ref).receipt({ whatsappId, step, at: stage.clock.now() }),
-    )
-    await stage.clock.passTime(5_000)
-    await Promise.all(told)
-    expect(stage.tables.steps.map(({ status }) => status)).toEqual(['sent', 'delivered', 'read'])
-    // What came while the first was written shares the second write.
-    expect(writes).toBe(2)
-    const row = stage.tables.outbound(ref, 'msg_1')
-    expect(row).toMatchObject({ status: 'read', deliveredAt: expect.any(String), readAt: expect.any(String) })
-  })
-
-  test('what WhatsApp tells after a refusal is not stored with what came before it', async () => {
+  /** A send that has left, and whose first step takes a second to be stored. */
+  async function storedSlowly() {
     const stage = new Stage()
     const ref = stage.connection('a')
     const session = await stage.worker().restore(ref)
@@ -401,12 +381,34 @@ describe('sends', () => {
     const [whatsappId] = ids('msg_1') as [string]
     await stage.clock.passTime(100)
     const socket = stage.whatsapp.socket(ref)
-    void socket.receipt({ whatsappId, step: 'delivered', at: stage.clock.now() })
-    void socket.listener.onAck({ whatsappId, error: '500' })
-    void socket.receipt({ whatsappId, step: 'read', at: stage.clock.now() })
+    return {
+      stage,
+      row: () => stage.tables.outbound(ref, 'msg_1'),
+      steps: () => stage.tables.steps.map(({ status }) => status),
+      writes: () => writes,
+      refused: () => socket.listener.onAck({ whatsappId, error: '500' }),
+      receipt: (step: 'delivered' | 'read') => socket.receipt({ whatsappId, step, at: stage.clock.now() }),
+    }
+  }
+
+  test('steps of one message are stored in the order in which WhatsApp told them', async () => {
+    const { stage, row, steps, writes, receipt } = await storedSlowly()
+    const told = [receipt('delivered'), receipt('read')]
     await stage.clock.passTime(5_000)
-    expect(stage.tables.steps.map(({ status }) => status)).toEqual(['sent', 'delivered', 'read'])
-    expect(writes).toBe(4)
+    await Promise.all(told)
+    expect(steps()).toEqual(['sent', 'delivered', 'read'])
+    // What came while the first was written shares the second write.
+    expect(writes()).toBe(2)
+    expect(row()).toMatchObject({ status: 'read', deliveredAt: expect.any(String), readAt: expect.any(String) })
+  })
+
+  test('what WhatsApp tells after a refusal is not stored with what came before it', async () => {
+    const { stage, steps, writes, refused, receipt } = await storedSlowly()
+    const told = [receipt('delivered'), refused(), receipt('read')]
+    await stage.clock.passTime(5_000)
+    await Promise.all(told)
+    expect(steps()).toEqual(['sent', 'delivered', 'read'])
+    expect(writes()).toBe(4)
   })
 
   test('ids of sends that ended are not kept in the auth state, whoever left them there', async () => {
