@@ -53,6 +53,7 @@ export class PrivacyTokens {
   readonly #log: Log
   readonly #due = new Set<string>()
   #timer: Timer | undefined
+  #over = false
 
   constructor(options: { readonly giving: TokenGiving; readonly clock: Clock; readonly log: Log }) {
     this.#giving = options.giving
@@ -62,12 +63,15 @@ export class PrivacyTokens {
 
   /** A message to that contact has left, and its token is due. @param jid under which its token is kept */
   due(jid: string): void {
+    if (this.#over) return
     if (jid === PSA_WID || isJidBot(jid) || isJidMetaAI(jid)) return
     this.#due.add(jid)
     this.#timer ??= this.#clock.after(gatherMs, () => this.#give())
   }
 
+  /** With the socket. */
   stop(): void {
+    this.#over = true
     this.#timer?.cancel()
     this.#due.clear()
   }

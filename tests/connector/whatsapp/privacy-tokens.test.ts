@@ -81,6 +81,7 @@ describe('privacy tokens', () => {
     expect((await send(jidOf(1))).due).toBe(jidOf(1))
     tokens.due(jidOf(2))
     tokens.stop()
+    tokens.due(jidOf(3))
     await clock.passTime(3_000)
     expect(asked).toHaveLength(1)
     expect(clock.timers).toBe(0)
